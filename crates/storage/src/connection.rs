@@ -1,0 +1,40 @@
+//! What an operation sees of a database: SQL in, rows out, inside one transaction that it neither begins nor ends.
+
+use crate::{Param, Row, StoreError};
+
+/// The database engine behind a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// Embedded SQLite.
+    Sqlite,
+    /// PostgreSQL 14 or newer.
+    Postgres,
+}
+
+/// A connection inside a transaction. Placeholders are `$1`, `$2`, … on both engines.
+pub trait Connection {
+    /// Which engine answers, for the few texts that must differ.
+    fn engine(&self) -> Engine;
+
+    /// Runs a statement and says how many rows it changed.
+    fn execute(&mut self, sql: &str, params: &[Param<'_>]) -> Result<u64, StoreError>;
+
+    /// Runs a query and returns all its rows; the SQL bounds how many that can be.
+    fn query(&mut self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError>;
+
+    /// The first row, if any.
+    fn query_optional(&mut self, sql: &str, params: &[Param<'_>]) -> Result<Option<Row>, StoreError> {
+        Ok(self.query(sql, params)?.into_iter().next())
+    }
+
+    /// The one row that must be there.
+    fn query_one(&mut self, sql: &str, params: &[Param<'_>]) -> Result<Row, StoreError> {
+        self.query_optional(sql, params)?.ok_or_else(|| StoreError::Corrupt(format!("no row: {sql}")))
+    }
+
+    /// Runs `work` so that nothing of it stays when it fails, inside the transaction that goes on.
+    fn savepoint(
+        &mut self,
+        work: &mut dyn FnMut(&mut dyn Connection) -> crate::Outcome<()>,
+    ) -> crate::Outcome<()>;
+}

@@ -1,0 +1,47 @@
+//! What can go wrong between the book and its database.
+
+use billing::Refusal;
+
+/// Why the storage did not answer. Never a reason that a caller could mend: those are [`Refusal`]s.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The engine refused or lost the statement or the connection.
+    #[error("the database failed: {0}")]
+    Engine(String),
+    /// Another transaction was in the way (serialization failure, deadlock, busy): the whole operation can run again.
+    #[error("another transaction was in the way: {0}")]
+    Conflict(String),
+    /// The statement ran longer than it may.
+    #[error("the database took too long")]
+    Timeout,
+    /// More requests wait than may wait.
+    #[error("too many requests wait for the database")]
+    Overloaded,
+    /// A column is not of the type the program expects.
+    #[error("column {column} holds {found} where {wanted} was expected")]
+    Decode {
+        /// The column, counted from one.
+        column: usize,
+        /// What it holds.
+        found: &'static str,
+        /// What the program expects.
+        wanted: &'static str,
+    },
+    /// A row that must exist does not, or a stored text cannot be understood.
+    #[error("the stored data is not as it must be: {0}")]
+    Corrupt(String),
+}
+
+/// Why an operation did not happen.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// The rules say no.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What an operation answers.
+pub type Outcome<T> = Result<T, Error>;
