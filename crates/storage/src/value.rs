@@ -52,6 +52,7 @@ impl Row {
     }
 
     /// The next column, as `T`. A column of another type is a bug in the SQL, reported as [`StoreError::Decode`].
+    #[allow(clippy::should_implement_trait, reason = "each call names the type that it wants")]
     pub fn next<T: FromValue>(&mut self) -> Result<T, StoreError> {
         self.read += 1;
         let value = self.columns.next().unwrap_or(Value::Null);

@@ -23,10 +23,7 @@ pub struct Http {
 impl Http {
     /// A client that sends nothing but what it is told. Paths are put after `base`.
     pub fn new(base: impl Into<String>) -> Http {
-        Http {
-            base: base.into(),
-            headers: Vec::new(),
-        }
+        Http { base: base.into(), headers: Vec::new() }
     }
 
     /// With this header in place of any of the same name.
@@ -41,19 +38,14 @@ impl Http {
     #[must_use]
     pub fn without(&self, name: &str) -> Http {
         let mut changed = self.clone();
-        changed
-            .headers
-            .retain(|(present, _)| !present.eq_ignore_ascii_case(name));
+        changed.headers.retain(|(present, _)| !present.eq_ignore_ascii_case(name));
         changed
     }
 
     /// With this user's name and password, as HTTP basic authentication.
     #[must_use]
     pub fn with_user(&self, user: &str, password: &str) -> Http {
-        self.with(
-            "Authorization",
-            format!("Basic {}", BASE64.encode(format!("{user}:{password}"))),
-        )
+        self.with("Authorization", format!("Basic {}", BASE64.encode(format!("{user}:{password}"))))
     }
 
     /// With this bearer token.
@@ -97,8 +89,7 @@ impl Http {
     pub fn request(&self, method: &str, path: impl AsRef<str>, body: Option<&Value>) -> Response {
         match body {
             Some(body) => {
-                self.with("Content-Type", "application/json")
-                    .send(method, path, Some(body.to_string()))
+                self.with("Content-Type", "application/json").send(method, path, Some(body.to_string()))
             }
             None => self.send(method, path, None::<&str>),
         }
@@ -127,11 +118,7 @@ impl Http {
         body: Option<impl Into<Vec<u8>>>,
     ) -> Result<Response, String> {
         let path = path.as_ref();
-        let url = if path.starts_with("http://") {
-            path.to_owned()
-        } else {
-            format!("{}{path}", self.base)
-        };
+        let url = if path.starts_with("http://") { path.to_owned() } else { format!("{}{path}", self.base) };
         let asked = format!("{method} {url}");
         let body = body.map(Into::into);
         let answer =
@@ -139,12 +126,7 @@ impl Http {
         let (parts, mut content) = answer.into_parts();
         let content = content.with_config().limit(256 << 20).read_to_vec();
         let body = content.map_err(|error| format!("{asked}: {}, then {error}", parts.status))?;
-        Ok(Response {
-            asked,
-            status: parts.status.as_u16(),
-            headers: parts.headers,
-            body,
-        })
+        Ok(Response { asked, status: parts.status.as_u16(), headers: parts.headers, body })
     }
 
     fn build(&self, method: &str, url: &str) -> Result<Request<()>, String> {
@@ -152,9 +134,7 @@ impl Http {
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
-        request
-            .body(())
-            .map_err(|error| format!("{method} {url} is no HTTP request: {error}"))
+        request.body(()).map_err(|error| format!("{method} {url} is no HTTP request: {error}"))
     }
 }
 
@@ -216,19 +196,14 @@ impl Response {
     /// The `Location` header.
     #[track_caller]
     pub fn location(&self) -> &str {
-        self.header("Location")
-            .unwrap_or_else(|| panic!("expected a Location header\n{self}"))
+        self.header("Location").unwrap_or_else(|| panic!("expected a Location header\n{self}"))
     }
 
     /// The last part of the path of the `Location` header: the id of what was made.
     #[track_caller]
     pub fn id(&self) -> String {
         let path = self.location().split('?').next().unwrap_or_default();
-        path.trim_end_matches('/')
-            .rsplit('/')
-            .next()
-            .unwrap_or_default()
-            .to_owned()
+        path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned()
     }
 
     /// The body as JSON.
@@ -260,11 +235,7 @@ impl fmt::Display for Response {
         let shown: String = text.chars().take(4000).collect();
         out.write_char('\n')?;
         out.write_str(&shown)?;
-        if shown.len() < text.len() {
-            write!(out, "… ({} bytes)", self.body.len())
-        } else {
-            Ok(())
-        }
+        if shown.len() < text.len() { write!(out, "… ({} bytes)", self.body.len()) } else { Ok(()) }
     }
 }
 

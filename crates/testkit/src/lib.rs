@@ -4,12 +4,7 @@
 //! Everything here belongs to one test process and ends with it, however it ends: the programs it starts get a signal
 //! when it dies ([`process`]) and its files are removed ([`scratch`]). Nothing is shared between test processes, so
 //! any number may run at once. What cannot be set up fails the test and says what to do; nothing is skipped.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod http;
 mod log;

@@ -29,10 +29,7 @@ impl Log {
         while stream.read_until(b'\n', &mut line).is_ok_and(|bytes| bytes > 0) {
             let text = String::from_utf8_lossy(&line).trim_end().to_owned();
             line.clear();
-            self.lines
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(text.clone());
+            self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(text.clone());
             // Nobody may be listening any more; the line is kept all the same.
             drop(sender.send(text));
         }
@@ -47,10 +44,7 @@ impl Log {
     pub(crate) fn since(&self, mark: usize) -> String {
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let start = mark.max(lines.len().saturating_sub(SHOWN)).min(lines.len());
-        lines[start..]
-            .iter()
-            .map(|line| format!("  | {line}\n"))
-            .collect()
+        lines[start..].iter().map(|line| format!("  | {line}\n")).collect()
     }
 }
 
@@ -62,10 +56,7 @@ impl Lines {
     pub(crate) fn find<T>(&self, patience: Duration, pick: impl Fn(&str) -> Option<T>) -> Option<T> {
         let end = Instant::now() + patience;
         loop {
-            let line = self
-                .0
-                .recv_timeout(end.saturating_duration_since(Instant::now()))
-                .ok()?;
+            let line = self.0.recv_timeout(end.saturating_duration_since(Instant::now())).ok()?;
             if let Some(found) = pick(&line) {
                 return Some(found);
             }

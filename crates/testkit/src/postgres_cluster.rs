@@ -47,11 +47,7 @@ impl PostgresCluster {
     pub fn create_database(&self) -> String {
         static COUNT: AtomicU32 = AtomicU32::new(1);
         let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        let template = if self.template.get().is_some() {
-            TEMPLATE
-        } else {
-            "template0"
-        };
+        let template = if self.template.get().is_some() { TEMPLATE } else { "template0" };
         self.execute(&format!("CREATE DATABASE {name} TEMPLATE {template}"));
         self.url(&name)
     }
@@ -119,22 +115,13 @@ fn start() -> Result<PostgresCluster, String> {
 }
 
 fn make_cluster(mut initdb: Command, home: &Path) -> Result<(), String> {
-    initdb
-        .arg("--pgdata")
-        .arg(home.join("data"))
-        .args(["--username", SUPERUSER, "--auth", "trust"]);
+    initdb.arg("--pgdata").arg(home.join("data")).args(["--username", SUPERUSER, "--auth", "trust"]);
     initdb.args(["--encoding", "UTF8", "--locale", "C", "--no-sync"]);
-    let output = initdb
-        .output()
-        .map_err(|error| format!("setpriv (Debian package util-linux): {error}"))?;
+    let output = initdb.output().map_err(|error| format!("setpriv (Debian package util-linux): {error}"))?;
     if output.status.success() {
         return Ok(());
     }
-    Err(format!(
-        "initdb failed: {}\n{}",
-        output.status,
-        String::from_utf8_lossy(&output.stderr)
-    ))
+    Err(format!("initdb failed: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr)))
 }
 
 fn start_server(mut postgres: Command, home: &Path) -> Result<(Child, Log), String> {
@@ -157,8 +144,7 @@ fn start_server(mut postgres: Command, home: &Path) -> Result<(Child, Log), Stri
     let log = Log::default();
     let lines = log.follow(server.stderr.take().expect("standard error is piped"));
     let ready = lines.find(Duration::from_secs(60), |line| {
-        line.contains("database system is ready to accept connections")
-            .then_some(())
+        line.contains("database system is ready to accept connections").then_some(())
     });
     match ready {
         Some(()) => Ok((server, log)),
@@ -168,33 +154,21 @@ fn start_server(mut postgres: Command, home: &Path) -> Result<(Child, Log), Stri
 
 /// PostgreSQL refuses to run as root: then the user of the Debian package takes its place, or nobody.
 fn server_user() -> Result<Option<User>, String> {
-    if fs::metadata("/proc/self")
-        .map_err(|error| format!("/proc/self: {error}"))?
-        .uid()
-        != 0
-    {
+    if fs::metadata("/proc/self").map_err(|error| format!("/proc/self: {error}"))?.uid() != 0 {
         return Ok(None);
     }
     let users = fs::read_to_string("/etc/passwd").map_err(|error| format!("/etc/passwd: {error}"))?;
-    let named = |wanted: &str| {
-        users
-            .lines()
-            .find_map(|line| parse_user(line).filter(|user| user.name == wanted))
-    };
+    let named =
+        |wanted: &str| users.lines().find_map(|line| parse_user(line).filter(|user| user.name == wanted));
     let user = named("postgres").or_else(|| named("nobody"));
-    user.map(Some)
-        .ok_or_else(|| "no user postgres or nobody: PostgreSQL cannot run as root".to_owned())
+    user.map(Some).ok_or_else(|| "no user postgres or nobody: PostgreSQL cannot run as root".to_owned())
 }
 
 fn parse_user(line: &str) -> Option<User> {
     let mut fields = line.split(':');
     let name = fields.next()?.to_owned();
     let _password = fields.next()?;
-    Some(User {
-        name,
-        uid: fields.next()?.parse().ok()?,
-        gid: fields.next()?.parse().ok()?,
-    })
+    Some(User { name, uid: fields.next()?.parse().ok()?, gid: fields.next()?.parse().ok()? })
 }
 
 /// The directory of the newest PostgreSQL server programs on this machine.
@@ -203,17 +177,11 @@ fn find_programs() -> Result<PathBuf, String> {
         .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
         .unwrap_or_default();
     debian.sort_by_key(|path| {
-        path.file_name()
-            .and_then(OsStr::to_str)
-            .and_then(|name| name.parse::<u32>().ok())
+        path.file_name().and_then(OsStr::to_str).and_then(|name| name.parse::<u32>().ok())
     });
     let configured = Command::new("pg_config").arg("--bindir").output().ok();
     let configured = configured.and_then(|output| String::from_utf8(output.stdout).ok());
-    let mut places = debian
-        .into_iter()
-        .rev()
-        .map(|version| version.join("bin"))
-        .collect::<Vec<_>>();
+    let mut places = debian.into_iter().rev().map(|version| version.join("bin")).collect::<Vec<_>>();
     places.extend(process::search_path());
     places.extend(configured.map(|line| PathBuf::from(line.trim_end())));
     let whole = |place: &PathBuf| place.join("initdb").is_file() && place.join("postgres").is_file();

@@ -50,34 +50,20 @@ pub(crate) fn spawn(command: Command) -> io::Result<Child> {
         orders
     });
     let (answer, reply) = channel();
-    STARTER
-        .send((command, answer))
-        .expect("the starter thread lives as long as the process");
+    STARTER.send((command, answer)).expect("the starter thread lives as long as the process");
     reply.recv().expect("the starter thread answers every order")
 }
 
 /// Sends `signal` to a child that has not been waited for (so its id cannot have become another's).
 pub(crate) fn signal(child: &Child, signal: &str) {
     let status = Command::new("sh")
-        .args([
-            "-c",
-            r#"kill -s "$1" "$2""#,
-            "sh",
-            signal,
-            &child.id().to_string(),
-        ])
+        .args(["-c", r#"kill -s "$1" "$2""#, "sh", signal, &child.id().to_string()])
         .status()
         .expect("sh runs");
-    assert!(
-        status.success(),
-        "signal {signal} could not be sent to process {}",
-        child.id()
-    );
+    assert!(status.success(), "signal {signal} could not be sent to process {}", child.id());
 }
 
 /// The directories of `PATH`.
 pub(crate) fn search_path() -> Vec<PathBuf> {
-    std::env::var_os("PATH")
-        .map(|path| std::env::split_paths(&path).collect())
-        .unwrap_or_default()
+    std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
 }

@@ -81,11 +81,7 @@ impl World {
         let output = self.billhook_output(arguments);
         let text = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
         let complaint = String::from_utf8_lossy(&output.stderr);
-        assert!(
-            output.status.success(),
-            "billhook failed, {}\n{text}\n{complaint}",
-            output.status
-        );
+        assert!(output.status.success(), "billhook failed, {}\n{text}\n{complaint}", output.status);
         text
     }
 
@@ -108,11 +104,7 @@ fn create_tenant(server: &Server) -> Tenant {
     let (api_key, api_secret) = (format!("key-{number}"), format!("secret-{number}"));
     let body = json!({ "apiKey": api_key, "apiSecret": api_secret, "externalKey": api_key });
     let id = administrator(server).post("/tenants", body).status(201).id();
-    Tenant {
-        id,
-        api_key,
-        api_secret,
-    }
+    Tenant { id, api_key, api_secret }
 }
 
 /// Plays a story on SQLite, then on PostgreSQL, each time in a new tenant of the server that all stories of this test
@@ -169,10 +161,7 @@ fn succeeds(engine: Engine, story: &impl Fn(&World), serve: &impl Fn(Engine) -> 
     let mark = server.log_mark();
     let played = catch_unwind(AssertUnwindSafe(|| story(&World::new(Arc::clone(&server)))));
     if played.is_err() {
-        println!(
-            "--- what the server on {engine} printed meanwhile ---\n{}",
-            server.log_since(mark)
-        );
+        println!("--- what the server on {engine} printed meanwhile ---\n{}", server.log_since(mark));
     }
     played.is_ok()
 }

@@ -25,9 +25,7 @@ struct Scratch {
 pub fn new_directory(purpose: &str) -> PathBuf {
     static SCRATCH: LazyLock<Scratch> = LazyLock::new(|| open().expect("a directory below /tmp can be made"));
     static COUNT: AtomicU32 = AtomicU32::new(1);
-    let path = SCRATCH
-        .path
-        .join(format!("{purpose}-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+    let path = SCRATCH.path.join(format!("{purpose}-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
     make_directory(&path).expect("the directory is new");
     path
 }
@@ -48,10 +46,7 @@ fn open() -> io::Result<Scratch> {
     }
     let found = fs::symlink_metadata(&shared)?;
     if !found.is_dir() || found.uid() != user {
-        return Err(io::Error::other(format!(
-            "{} belongs to somebody else",
-            shared.display()
-        )));
+        return Err(io::Error::other(format!("{} belongs to somebody else", shared.display())));
     }
     // Held until a new directory has its own lock, or it could be taken for a leftover.
     let turn = File::create(shared.join("turn"))?;
@@ -62,11 +57,7 @@ fn open() -> io::Result<Scratch> {
     let alive = File::create(path.join("alive"))?;
     alive.lock()?;
     let keeper = keep(&path)?;
-    Ok(Scratch {
-        path,
-        _alive: alive,
-        _keeper: keeper,
-    })
+    Ok(Scratch { path, _alive: alive, _keeper: keeper })
 }
 
 /// The process id alone will not do: containers may share `/tmp`.

@@ -37,10 +37,9 @@ impl Engine {
     /// been prepared).
     pub fn create_database(self) -> String {
         match self {
-            Engine::Sqlite => format!(
-                "sqlite:{}/billhook.sqlite",
-                scratch::new_directory("sqlite").display()
-            ),
+            Engine::Sqlite => {
+                format!("sqlite:{}/billhook.sqlite", scratch::new_directory("sqlite").display())
+            }
             Engine::Postgres => PostgresCluster::shared().create_database(),
         }
     }
@@ -96,13 +95,7 @@ impl Server {
 
     fn try_start(program: &'static str, engine: Engine, database: String) -> Result<Server, String> {
         let program = Path::new(program);
-        let server = Server {
-            program,
-            database,
-            engine,
-            log: Log::default(),
-            running: Mutex::new(None),
-        };
+        let server = Server { program, database, engine, log: Log::default(), running: Mutex::new(None) };
         server.try_run()?;
         Ok(server)
     }
@@ -137,10 +130,7 @@ impl Server {
     /// Ends it as a crash would, with no chance to tidy up.
     pub fn kill9(&self) {
         let mut running = self.running().take().expect("the server runs");
-        running
-            .child
-            .kill()
-            .expect("a child that was not waited for can be killed");
+        running.child.kill().expect("a child that was not waited for can be killed");
         running.child.wait().expect("it was not waited for before");
     }
 
@@ -179,34 +169,18 @@ impl Server {
 
     fn try_run(&self) -> Result<(), String> {
         let mut command = prepare(self.program);
-        command.args([
-            "serve",
-            "--listen",
-            "127.0.0.1:0",
-            "--test-mode",
-            "--database",
-            &self.database,
-        ]);
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.args(["serve", "--listen", "127.0.0.1:0", "--test-mode", "--database", &self.database]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let failed = |why: String| format!("{}: {why}", self.program.display());
         let mut child = process::spawn(command).map_err(|error| failed(error.to_string()))?;
-        self.log
-            .follow(child.stderr.take().expect("standard error is piped"));
-        let output = self
-            .log
-            .follow(child.stdout.take().expect("standard output is piped"));
+        self.log.follow(child.stderr.take().expect("standard error is piped"));
+        let output = self.log.follow(child.stdout.take().expect("standard output is piped"));
         match output.find(PATIENCE, |line| line.strip_prefix(READY).map(str::to_owned)) {
             Some(url) => *self.running() = Some(Running { child, url, output }),
             None => {
                 drop(child.kill());
                 let ended = child.wait().map_err(|error| failed(error.to_string()))?;
-                return Err(failed(format!(
-                    "never said \"{READY}…\" ({ended})\n{}",
-                    self.log.since(0)
-                )));
+                return Err(failed(format!("never said \"{READY}…\" ({ended})\n{}", self.log.since(0))));
             }
         }
         Ok(())
@@ -220,13 +194,8 @@ pub(crate) fn run<'a>(
     arguments: impl IntoIterator<Item = &'a str>,
 ) -> Output {
     let mut command = prepare(program);
-    command
-        .args(arguments)
-        .args(["--database", database])
-        .stdin(Stdio::null());
-    command
-        .output()
-        .unwrap_or_else(|error| panic!("{}: {error}", program.display()))
+    command.args(arguments).args(["--database", database]).stdin(Stdio::null());
+    command.output().unwrap_or_else(|error| panic!("{}: {error}", program.display()))
 }
 
 /// The program in a directory where nobody's configuration is, and with none of the person's settings.
@@ -237,10 +206,7 @@ fn prepare(program: &Path) -> Command {
         command.env_remove(name);
     }
     let directory = scratch::new_directory("run");
-    command
-        .env("BILLHOOK_ADMIN_PASSWORD", ADMIN_PASSWORD)
-        .env("HOME", &directory)
-        .current_dir(&directory);
+    command.env("BILLHOOK_ADMIN_PASSWORD", ADMIN_PASSWORD).env("HOME", &directory).current_dir(&directory);
     command
 }
 

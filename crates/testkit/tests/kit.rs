@@ -20,15 +20,9 @@ fn databases_are_separate_copies_of_the_template() {
     cluster.prepare_template(|_| panic!("the template is made once"));
     let [first, second] = [cluster.create_database(), cluster.create_database()];
 
-    Client::connect(&first, NoTls)
-        .unwrap()
-        .batch_execute("UPDATE greeting SET word = 'bye'")
-        .unwrap();
+    Client::connect(&first, NoTls).unwrap().batch_execute("UPDATE greeting SET word = 'bye'").unwrap();
 
-    let rows = Client::connect(&second, NoTls)
-        .unwrap()
-        .query("SELECT word FROM greeting", &[])
-        .unwrap();
+    let rows = Client::connect(&second, NoTls).unwrap().query("SELECT word FROM greeting", &[]).unwrap();
     assert_eq!(rows[0].get::<_, String>(0), "hello");
 }
 
@@ -44,22 +38,14 @@ fn nothing_outlives_a_test_process_that_is_killed() {
         return;
     }
     let mut victim = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "nothing_outlives_a_test_process_that_is_killed",
-            "--nocapture",
-        ])
+        .args(["--exact", "nothing_outlives_a_test_process_that_is_killed", "--nocapture"])
         .env(VICTIM, "1")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(victim.stdout.take().unwrap())
-        .lines()
-        .map(Result::unwrap);
-    let url = lines
-        .find_map(|line| line.strip_prefix("database ").map(str::to_owned))
-        .unwrap();
+    let mut lines = BufReader::new(victim.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let url = lines.find_map(|line| line.strip_prefix("database ").map(str::to_owned)).unwrap();
     let home = PathBuf::from(url.split_once("host=").unwrap().1);
     let pid = std::fs::read_to_string(home.join("data/postmaster.pid")).unwrap();
     let postgres = Path::new("/proc").join(pid.lines().next().unwrap());
@@ -71,12 +57,7 @@ fn nothing_outlives_a_test_process_that_is_killed() {
     let scratch = home.parent().unwrap();
     let end = Instant::now() + Duration::from_secs(30);
     while (postgres.exists() && !is_dead(&postgres)) || scratch.exists() {
-        assert!(
-            Instant::now() < end,
-            "{} or {} is still there",
-            postgres.display(),
-            scratch.display()
-        );
+        assert!(Instant::now() < end, "{} or {} is still there", postgres.display(), scratch.display());
         std::thread::yield_now();
     }
 }
