@@ -1,1 +1,1 @@
-//! api_mikrocloud
+//! MikroCloud's desk: `/v1`.

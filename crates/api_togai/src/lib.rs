@@ -1,1 +1,1 @@
-//! api_togai
+//! Togai's desk, at the root.

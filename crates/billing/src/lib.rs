@@ -1,4 +1,21 @@
-//! The rules of the book, pure: no I/O, no async, no clock. `now` is a value.
+//! The rules of the book, pure: no I/O, no async, no clock. `now` is a value that the caller brings.
+//!
+//! A rule lives here once, and the desks (Kill Bill, MikroCloud, Togai, DjaoApp) only translate to and from it. What
+//! the rules forbid is a [`Refusal`].
 
+pub mod account;
+mod caller;
+mod chain;
+mod currency;
+mod object;
 mod refusal;
+mod tenant;
+pub mod text;
+pub mod time;
+
+pub use caller::{Caller, Permission, Permissions};
+pub use chain::{Chain, Link};
+pub use currency::Currency;
+pub use object::{ChangeType, ObjectType};
 pub use refusal::Refusal;
+pub use tenant::{Tenant, TenantId};

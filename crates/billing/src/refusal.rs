@@ -1,14 +1,328 @@
-//! Why an operation is refused.
+//! Why an operation is refused: one enum for the whole book. Each desk maps it to its own statuses and bodies.
 
-/// Why an operation is refused, as the rules see it.
+use crate::{ObjectType, Permission};
+use uuid::Uuid;
+
+/// Why an operation is refused. The message is for people; [`Refusal::code`] is stable and for programs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// A field is not as it must be.
-    #[error("{field}: {why}")]
+    /// A required field is missing or empty.
+    #[error("{field} is required")]
+    FieldMissing {
+        /// Name of the field as the book calls it.
+        field: &'static str,
+    },
+    /// A text is longer than its limit, in characters.
+    #[error("{field} is longer than {limit} characters")]
+    FieldTooLong {
+        /// Name of the field.
+        field: &'static str,
+        /// Most characters it may have.
+        limit: usize,
+    },
+    /// A text is shorter than it must be, in characters.
+    #[error("{field} is shorter than {limit} characters")]
+    FieldTooShort {
+        /// Name of the field.
+        field: &'static str,
+        /// Fewest characters it must have.
+        limit: usize,
+    },
+    /// A field holds what it cannot hold.
+    #[error("{field} {why}")]
     FieldInvalid {
-        /// Which field.
-        field: String,
-        /// Why it is refused.
+        /// Name of the field.
+        field: &'static str,
+        /// What is wrong, to be read after the field's name: "must be …".
         why: String,
     },
+    /// The caller lacks a permission.
+    #[error("permission {0} is needed")]
+    NotPermitted(Permission),
+    /// No object of that kind has this id.
+    #[error("{object_type} {id} does not exist")]
+    ObjectUnknown {
+        /// The kind of object.
+        object_type: ObjectType,
+        /// The id that was asked for.
+        id: Uuid,
+    },
+    /// No account has this external key.
+    #[error("account with key {key} does not exist")]
+    AccountKeyUnknown {
+        /// The key.
+        key: String,
+    },
+    /// Another account of the tenant has this external key.
+    #[error("an account with key {key} exists already")]
+    AccountKeyTaken {
+        /// The key.
+        key: String,
+    },
+    /// A field that is fixed at creation was to change.
+    #[error("{field} cannot change from {from} to {to}")]
+    AccountFieldImmutable {
+        /// Name of the field.
+        field: &'static str,
+        /// Its value.
+        from: String,
+        /// The value asked for.
+        to: String,
+    },
+    /// An account is its own parent or grandparent.
+    #[error("account {id} cannot be beneath itself")]
+    AccountTreeCycle {
+        /// The account.
+        id: Uuid,
+    },
+    /// The child has no parent to transfer credit to.
+    #[error("account {id} has no parent account")]
+    AccountHasNoParent {
+        /// The child.
+        id: Uuid,
+    },
+    /// Arguments of a blocking state that the rules reserve.
+    #[error("{why}")]
+    BlockingStateInvalid {
+        /// What is wrong.
+        why: String,
+    },
+    /// No tag definition has this id.
+    #[error("tag definition {id} does not exist")]
+    TagDefinitionUnknown {
+        /// The id.
+        id: Uuid,
+    },
+    /// The name belongs to a control tag.
+    #[error("tag definition name {name} is reserved for a control tag")]
+    TagDefinitionReserved {
+        /// The name.
+        name: String,
+    },
+    /// Another definition has this name.
+    #[error("a tag definition named {name} exists already")]
+    TagDefinitionTaken {
+        /// The name.
+        name: String,
+    },
+    /// Some object still wears the tag.
+    #[error("tag definition {id} is in use")]
+    TagDefinitionInUse {
+        /// The id.
+        id: Uuid,
+    },
+    /// Names of tag definitions are lower case.
+    #[error("tag definition name {name} must be lower case")]
+    TagDefinitionNotLowerCase {
+        /// The name.
+        name: String,
+    },
+    /// The object does not wear the tag.
+    #[error("tag {definition_id} is not set")]
+    TagUnknown {
+        /// The definition's id.
+        definition_id: Uuid,
+    },
+    /// The tag cannot be put on that kind of object.
+    #[error("tag {name} does not apply to {object_type}")]
+    TagNotApplicable {
+        /// Name of the tag.
+        name: String,
+        /// The kind of object.
+        object_type: ObjectType,
+    },
+    /// Only the system sets this tag.
+    #[error("tag {name} is set by the system alone")]
+    TagReservedForSystem {
+        /// Name of the tag.
+        name: String,
+    },
+    /// AUTO_PAY_OFF stays while an account has no default payment method.
+    #[error("account {id} has no default payment method")]
+    TagNeedsDefaultPaymentMethod {
+        /// The account.
+        id: Uuid,
+    },
+    /// The object has a custom field of that name.
+    #[error("custom field {name} exists already on {object_id}")]
+    CustomFieldTaken {
+        /// The field's name.
+        name: String,
+        /// The object.
+        object_id: Uuid,
+    },
+    /// No custom field has this id.
+    #[error("custom field {id} does not exist")]
+    CustomFieldUnknown {
+        /// The id.
+        id: Uuid,
+    },
+    /// Name and object of a custom field are fixed.
+    #[error("custom field {id}: only the value can change")]
+    CustomFieldImmutable {
+        /// The id.
+        id: Uuid,
+        /// Why: which of name, object id, object type differs.
+        why: String,
+    },
+    /// No payment method has this id.
+    #[error("payment method {id} does not exist")]
+    PaymentMethodUnknown {
+        /// The id.
+        id: Uuid,
+    },
+    /// No payment method has this external key.
+    #[error("payment method with key {key} does not exist")]
+    PaymentMethodKeyUnknown {
+        /// The key.
+        key: String,
+    },
+    /// Another payment method of the tenant has this key, deleted ones included.
+    #[error("a payment method with key {key} exists already")]
+    PaymentMethodKeyTaken {
+        /// The key.
+        key: String,
+    },
+    /// The payment method belongs to another account.
+    #[error("payment method {id} belongs to another account")]
+    PaymentMethodOfAnotherAccount {
+        /// The payment method.
+        id: Uuid,
+    },
+    /// The default payment method is not deleted without being told so.
+    #[error("payment method {id} is the default of its account")]
+    PaymentMethodIsDefault {
+        /// The payment method.
+        id: Uuid,
+    },
+    /// An account has at most one external payment method.
+    #[error("account {id} has an external payment method already")]
+    ExternalPaymentMethodTaken {
+        /// The account.
+        id: Uuid,
+    },
+    /// No such payment plugin.
+    #[error("payment plugin {name} does not exist")]
+    PaymentPluginUnknown {
+        /// Its name.
+        name: String,
+    },
+    /// Another tenant has this API key.
+    #[error("a tenant with API key {api_key} exists already")]
+    TenantKeyTaken {
+        /// The API key.
+        api_key: String,
+    },
+    /// No tenant has this API key.
+    #[error("no tenant has API key {api_key}")]
+    TenantKeyUnknown {
+        /// The API key.
+        api_key: String,
+    },
+    /// The user name is taken.
+    #[error("user {username} exists already")]
+    UserTaken {
+        /// The name.
+        username: String,
+    },
+    /// No such user.
+    #[error("user {username} does not exist")]
+    UserUnknown {
+        /// The name.
+        username: String,
+    },
+    /// The role exists already.
+    #[error("role {role} exists already")]
+    RoleTaken {
+        /// Its name.
+        role: String,
+    },
+    /// A permission of a role definition cannot be understood.
+    #[error("permission {permission} is not of the form group:value")]
+    PermissionInvalid {
+        /// The text.
+        permission: String,
+    },
+    /// No such organization.
+    #[error("organization {id} does not exist")]
+    OrganizationUnknown {
+        /// Its id.
+        id: Uuid,
+    },
+    /// The organization has a billing account.
+    #[error("organization {id} has a billing account already")]
+    OrganizationHasAccount {
+        /// The organization.
+        id: Uuid,
+    },
+    /// The organization has no billing account yet.
+    #[error("organization {id} has no billing account")]
+    OrganizationHasNoAccount {
+        /// The organization.
+        id: Uuid,
+    },
+    /// Only the organization at the top of the tree has a billing account.
+    #[error("organization {id} is billed through the organization at the top of its tree")]
+    OrganizationIsNotTop {
+        /// The organization beneath.
+        id: Uuid,
+    },
+    /// Another customer of the tenant has this id.
+    #[error("a customer with id {key} exists already")]
+    CustomerTaken {
+        /// The caller's id.
+        key: String,
+    },
+    /// No such customer.
+    #[error("customer {key} does not exist")]
+    CustomerUnknown {
+        /// The caller's id.
+        key: String,
+    },
+    /// Nothing new goes under what was archived.
+    #[error("{what} {key} is archived")]
+    Archived {
+        /// Customer or account.
+        what: &'static str,
+        /// Its id.
+        key: String,
+    },
+    /// Another account of the tenant has this alias in that range.
+    #[error("alias {alias} is in use")]
+    AliasTaken {
+        /// The alias.
+        alias: String,
+    },
+    /// The account has no such alias.
+    #[error("alias {alias} does not exist")]
+    AliasUnknown {
+        /// The alias or its id.
+        alias: String,
+    },
+    /// Charges are made in the account's currency.
+    #[error("the account is kept in {expected}, not in {found}")]
+    CurrencyDiffers {
+        /// The currency of the request.
+        found: String,
+        /// The currency of the account, or "no currency yet".
+        expected: String,
+    },
+    /// A ledger posting does not sum to zero, or overflows.
+    #[error("the posting does not balance")]
+    PostingUnbalanced,
+    /// The key was used for another request.
+    #[error("this Idempotency-Key was used for another request")]
+    IdempotencyKeyReused,
+}
+
+impl Refusal {
+    /// A field that is invalid, with the reason to be read after its name.
+    pub fn invalid(field: &'static str, why: impl Into<String>) -> Refusal {
+        Refusal::FieldInvalid { field, why: why.into() }
+    }
+
+    /// The account with this id does not exist.
+    pub fn account_unknown(id: Uuid) -> Refusal {
+        Refusal::ObjectUnknown { object_type: ObjectType::Account, id }
+    }
 }

@@ -1,1 +1,130 @@
-//! edge
+//! What the desks share at the edge of the server: the state behind every request, answers, the `Idempotency-Key`,
+//! credentials that were right a moment ago. It knows HTTP and the store, and no contract.
+
+mod gate;
+mod idempotency;
+mod reply;
+mod routes;
+
+pub use gate::{Gate, Operator};
+pub use idempotency::{IdempotencyKey, idempotency_layer};
+pub use reply::Reply;
+pub use routes::{Route, route, router};
+
+use billing::{Caller, Refusal, Tenant};
+use http::StatusCode;
+use jiff::Timestamp;
+use std::sync::Arc;
+use storage::{Connection, Error, Outcome, Store, StoreError};
+
+/// What the operator chose for the whole server.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Whether tests may move tenants' clocks.
+    pub test_mode: bool,
+    /// Whether this is the demo, with its known passwords.
+    pub demo: bool,
+    /// Host and scheme for `Location`, such as `https://billing.example.com`, when the `Host` header must not be used.
+    pub public_url: Option<String>,
+    /// Name under which this node shows itself.
+    pub node_name: String,
+}
+
+/// The state behind every request.
+pub struct Edge {
+    /// The book.
+    pub store: Store,
+    /// What the operator chose.
+    pub settings: Settings,
+    /// Who may come in.
+    pub gate: Gate,
+    /// When this node started.
+    pub started_at: Timestamp,
+}
+
+/// The state as handlers receive it.
+pub type SharedEdge = Arc<Edge>;
+
+/// Who asks in one request, of which tenant, at what time: the one clock read of the request.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// The tenant whose book it is.
+    pub tenant: Tenant,
+    /// Who acts.
+    pub caller: Caller,
+    /// What time it is for the tenant.
+    pub now: Timestamp,
+    /// The key under which this request is done at most once.
+    pub idempotency: Option<IdempotencyKey>,
+}
+
+/// How a desk says no.
+pub struct ErrorShape {
+    /// The answer to what the rules refuse.
+    pub refusal: fn(&Refusal) -> Reply,
+    /// The answer to what failed: a status of 500 and above, and a sentence.
+    pub failure: fn(StatusCode, &str) -> Reply,
+}
+
+impl ErrorShape {
+    /// The answer to an operation that did not happen.
+    pub fn reply(&self, error: &Error) -> Reply {
+        match error {
+            Error::Refused(refusal) => (self.refusal)(refusal),
+            Error::Store(error) => {
+                let status = match error {
+                    StoreError::Overloaded | StoreError::Timeout | StoreError::Conflict(_) => {
+                        StatusCode::SERVICE_UNAVAILABLE
+                    }
+                    _ => StatusCode::INTERNAL_SERVER_ERROR,
+                };
+                tracing::error!(%error, "the storage failed");
+                let sentence = match error {
+                    StoreError::Overloaded => "The server is busy; try again shortly",
+                    StoreError::Timeout => "The request took too long",
+                    StoreError::Conflict(_) => "Another change was in the way; try again",
+                    _ => "The server failed; its log has the reason under this request's id",
+                };
+                (self.failure)(status, sentence)
+            }
+        }
+    }
+}
+
+impl Edge {
+    /// Runs `work` in one transaction and answers once it is durable. With an `Idempotency-Key`, the answer, also a
+    /// refusal, is kept in the same transaction and given again to the same request.
+    pub async fn write(
+        &self,
+        session: &Session,
+        errors: &'static ErrorShape,
+        work: impl Fn(&mut dyn Connection) -> Outcome<Reply> + Send + 'static,
+    ) -> Reply {
+        let outcome = match session.idempotency.clone() {
+            None => self.store.write(work).await,
+            Some(key) => {
+                let (tenant_id, now) = (session.tenant.tenant_id, session.now);
+                self.store.write(move |tx| idempotency::once(tx, tenant_id, &key, now, errors, &work)).await
+            }
+        };
+        outcome.unwrap_or_else(|error| errors.reply(&error))
+    }
+
+    /// Reads in one consistent view and answers.
+    pub async fn read(
+        &self,
+        errors: &'static ErrorShape,
+        work: impl Fn(&mut dyn Connection) -> Outcome<Reply> + Send + 'static,
+    ) -> Reply {
+        self.store.read(work).await.unwrap_or_else(|error| errors.reply(&error))
+    }
+
+    /// [`Edge::read`] for what is bounded by a key and answers in microseconds.
+    pub async fn read_point(
+        &self,
+        errors: &'static ErrorShape,
+        work: impl Fn(&mut dyn Connection) -> Outcome<Reply> + Send + 'static,
+    ) -> Reply {
+        self.store.read_point(work).await.unwrap_or_else(|error| errors.reply(&error))
+    }
+}

@@ -1,1 +1,11 @@
-//! operations
+//! One plain function for each thing the product does. An operation receives a transaction, who calls, what is asked
+//! and what time it is; it locks the account it changes, asks the rules in `billing`, writes through `storage`, and
+//! leaves an audit record and an event for each change.
+
+pub mod accounts;
+pub mod clock;
+pub mod credentials;
+mod journal;
+pub mod tenants;
+
+pub use journal::{AccountJournal, record_of_tenant};

@@ -38,3 +38,11 @@ pub trait Connection {
         work: &mut dyn FnMut(&mut dyn Connection) -> crate::Outcome<()>,
     ) -> crate::Outcome<()>;
 }
+
+/// The ending of a SELECT that locks its rows until the transaction ends. SQLite has one writer, which needs none.
+pub(crate) fn for_update(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Sqlite => "",
+        Engine::Postgres => "FOR UPDATE",
+    }
+}

@@ -4,10 +4,24 @@
 //! functions of this crate's modules (one per aggregate) and returns; the transaction is committed before
 //! [`Store::write`] answers, so an answer means durable.
 
+pub mod accounts;
+pub mod audit;
 mod connection;
 mod error;
+pub mod idempotency;
+mod job;
+mod migrations;
+mod postgres;
+pub mod search;
+mod sqlite;
+mod statistics;
+mod store;
+pub mod tenants;
+pub mod users;
 mod value;
 
 pub use connection::{Connection, Engine};
 pub use error::{Error, Outcome, StoreError};
+pub use statistics::{GROUP_SIZE_BOUNDS, StoreStatistics};
+pub use store::{Store, StoreOptions};
 pub use value::{FromValue, Param, Row, Value};

@@ -1,0 +1,44 @@
+//! `Location`: the full URL of what was made, as Kill Bill's clients follow it.
+
+use crate::error::not_found;
+use axum::extract::FromRequestParts;
+use edge::{Reply, SharedEdge};
+use http::StatusCode;
+use http::request::Parts;
+use std::convert::Infallible;
+
+/// Where this server is, as the caller sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct Base(String);
+
+impl FromRequestParts<SharedEdge> for Base {
+    type Rejection = Infallible;
+    async fn from_request_parts(parts: &mut Parts, edge: &SharedEdge) -> Result<Base, Infallible> {
+        if let Some(url) = &edge.settings.public_url {
+            return Ok(Base(url.trim_end_matches('/').to_owned()));
+        }
+        let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let scheme = header("x-forwarded-proto").unwrap_or("http");
+        let forwarded_port = header("x-forwarded-port");
+        let host = header("x-forwarded-host")
+            .or_else(|| header("host"))
+            .or_else(|| parts.uri.authority().map(http::uri::Authority::as_str))
+            .unwrap_or("localhost");
+        let has_port =
+            host.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
+        let port = forwarded_port.unwrap_or(if scheme == "https" { "443" } else { "80" });
+        Ok(Base(if has_port { format!("{scheme}://{host}") } else { format!("{scheme}://{host}:{port}") }))
+    }
+}
+
+impl Base {
+    /// 201 with the location of `path`, which begins with `/`, beneath `/1.0/kb`.
+    pub(crate) fn created(&self, path: &str) -> Reply {
+        Reply::empty(StatusCode::CREATED).with("Location", format!("{}/1.0/kb{path}", self.0))
+    }
+}
+
+/// An id from the path. What is no id is no path of ours: 404.
+pub(crate) fn id(text: &str) -> Result<uuid::Uuid, Reply> {
+    uuid::Uuid::parse_str(text).map_err(|_| not_found())
+}

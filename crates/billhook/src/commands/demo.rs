@@ -1,0 +1,48 @@
+//! `billhook demo`: a server to look at, with a demo tenant and known passwords, on loopback only.
+
+use crate::{Book, server};
+use clap::Args;
+use edge::Settings;
+use operations::tenants::NewTenant;
+use std::net::{Ipv4Addr, SocketAddr};
+
+/// Start with a demo tenant
+#[derive(Args, Debug)]
+pub(crate) struct Demo {
+    /// Port on 127.0.0.1; 0 takes a free one
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+}
+
+impl Default for Demo {
+    fn default() -> Demo {
+        Demo { port: 8080 }
+    }
+}
+
+impl Demo {
+    pub(crate) fn run(self, book: &Book) -> anyhow::Result<()> {
+        let store = book.open()?;
+        server::ensure_admin(&store, Some("password".into()))?;
+        let new = NewTenant { api_key: "bob".into(), name: Some("Demo".into()), ..NewTenant::default() };
+        if store.read_now(|tx| Ok(storage::tenants::by_api_key(tx, "bob")?))?.is_none() {
+            let new = operations::tenants::hash_secret(new, "lazar")?;
+            server::make_tenant(&store, new)?;
+        }
+        let settings = Settings { test_mode: true, demo: true, ..Settings::default() };
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
+        server::run(store, settings, listen, welcome)
+    }
+}
+
+fn welcome(address: SocketAddr) {
+    println!(
+        "
+Billhook runs with a demo tenant. Try:
+
+  curl -u admin:password -H 'X-Killbill-ApiKey: bob' -H 'X-Killbill-ApiSecret: lazar' \\
+       -H 'X-Killbill-CreatedBy: me' -H 'Content-Type: application/json' -i \\
+       -d '{{\"name\": \"John Doe\", \"currency\": \"USD\"}}' http://{address}/1.0/kb/accounts
+"
+    );
+}

@@ -1,0 +1,35 @@
+//! The commands, a file each.
+
+pub(crate) mod demo;
+pub(crate) mod serve;
+pub(crate) mod tenant;
+
+use crate::Book;
+use anyhow::Context;
+use storage::{Store, StoreOptions};
+
+impl Book {
+    /// Opens the book, making its folder and bringing its schema up to date.
+    pub(crate) fn open(&self) -> anyhow::Result<Store> {
+        if let Some(path) = self.database.strip_prefix("sqlite:")
+            && let Some(folder) = std::path::Path::new(path).parent()
+            && !folder.as_os_str().is_empty()
+        {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("cannot make folder {}", folder.display()))?;
+        }
+        Store::open(&self.database, StoreOptions::default())
+            .with_context(|| format!("cannot open the book at {}", redacted(&self.database)))
+    }
+}
+
+/// The database's address without a password.
+pub(crate) fn redacted(url: &str) -> String {
+    match (url.find("://"), url.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme < at => {
+            let user = url[scheme + 3..at].split(':').next().unwrap_or_default();
+            format!("{}://{user}@{}", &url[..scheme], &url[at + 1..])
+        }
+        _ => url.to_owned(),
+    }
+}

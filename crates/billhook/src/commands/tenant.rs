@@ -1,0 +1,47 @@
+//! `billhook tenant`: make and list tenants.
+
+use crate::{Book, server};
+use clap::Subcommand;
+use operations::tenants::NewTenant;
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum TenantCommand {
+    /// Make a tenant and print its id
+    Create {
+        /// The key that selects it in requests
+        #[arg(long)]
+        api_key: String,
+        /// Its secret
+        #[arg(long, env = "BILLHOOK_API_SECRET", hide_env_values = true)]
+        api_secret: String,
+        /// Name for people
+        #[arg(long)]
+        name: Option<String>,
+        /// Host name of its DjaoApp desk
+        #[arg(long)]
+        domain: Option<String>,
+    },
+    /// List tenants: id, API key, name
+    List,
+}
+
+impl TenantCommand {
+    pub(crate) fn run(self, book: &Book) -> anyhow::Result<()> {
+        let store = book.open()?;
+        match self {
+            TenantCommand::Create { api_key, api_secret, name, domain } => {
+                let new = NewTenant { api_key, name, domain, ..NewTenant::default() };
+                let tenant =
+                    server::make_tenant(&store, operations::tenants::hash_secret(new, &api_secret)?)?;
+                println!("{}", tenant.id);
+            }
+            TenantCommand::List => {
+                for tenant in store.read_now(|tx| Ok(storage::tenants::all(tx)?))? {
+                    println!("{}\t{}\t{}", tenant.id, tenant.api_key, tenant.name.unwrap_or_default());
+                }
+            }
+        }
+        store.close();
+        Ok(())
+    }
+}

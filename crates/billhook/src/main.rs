@@ -1,0 +1,52 @@
+//! The binary: command line, configuration and wiring.
+
+mod commands;
+mod server;
+
+use clap::{Args, Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Billhook: one server for the accounts that a business bills.
+#[derive(Parser)]
+#[command(version, about, long_about = None)]
+struct CommandLine {
+    #[command(flatten)]
+    book: Book,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// Which book a command works on.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Book {
+    /// Where the book is: sqlite:PATH or postgres://USER@HOST/NAME
+    #[arg(long, global = true, env = "BILLHOOK_DATABASE", default_value = "sqlite:data/billhook.sqlite")]
+    database: String,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start with a demo tenant and known passwords, on loopback only (what plain `billhook` does)
+    Demo(commands::demo::Demo),
+    /// Start the server
+    Serve(commands::serve::Serve),
+    /// Make or list tenants
+    #[command(subcommand)]
+    Tenant(commands::tenant::TenantCommand),
+}
+
+fn main() -> ExitCode {
+    let line = CommandLine::parse();
+    let done = match line.command.unwrap_or(Command::Demo(commands::demo::Demo::default())) {
+        Command::Demo(command) => command.run(&line.book),
+        Command::Serve(command) => command.run(&line.book),
+        Command::Tenant(command) => command.run(&line.book),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("billhook: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! `Idempotency-Key`: the same key gives the same answer, and the work is done at most once.
+
+use crate::{ErrorShape, Reply};
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use billing::{Refusal, TenantId};
+use http::{Method, StatusCode};
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use storage::{Connection, Error, Outcome, StoreError};
+
+/// The key of a request and a digest of what it asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    key: String,
+    scope: String,
+    request_digest: [u8; 32],
+}
+
+/// Most characters of a key.
+const KEY_LIMIT: usize = 255;
+
+/// Notes the key of every POST that carries one, with a digest of its path, query and body. Bodies over `body_limit`
+/// bytes are refused with 413.
+pub async fn idempotency_layer(body_limit: usize, request: Request, next: Next) -> Response {
+    let Some(header) = request.headers().get("idempotency-key").filter(|_| request.method() == Method::POST)
+    else {
+        return next.run(request).await;
+    };
+    let key = match header.to_str() {
+        Ok(key) if !key.is_empty() && key.len() <= KEY_LIMIT => key.to_owned(),
+        _ => {
+            let message = format!("Idempotency-Key must have 1 to {KEY_LIMIT} printable ASCII characters");
+            return Reply::json(StatusCode::BAD_REQUEST, &serde_json::json!({ "message": message }))
+                .into_response();
+        }
+    };
+    let (mut parts, body) = request.into_parts();
+    let Ok(bytes) = to_bytes(body, body_limit).await else {
+        return Reply::empty(StatusCode::PAYLOAD_TOO_LARGE).into_response();
+    };
+    let mut hasher = Sha256::new();
+    hasher.update(parts.uri.to_string().as_bytes());
+    hasher.update([0]);
+    hasher.update(&bytes);
+    let scope = parts.uri.path().to_owned();
+    parts.extensions.insert(IdempotencyKey { key, scope, request_digest: hasher.finalize().into() });
+    next.run(Request::from_parts(parts, Body::from(bytes))).await
+}
+
+/// Does `work` once for this key, within the transaction `tx`, and keeps its answer beside what it changed.
+pub(crate) fn once(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    key: &IdempotencyKey,
+    now: Timestamp,
+    errors: &ErrorShape,
+    work: &dyn Fn(&mut dyn Connection) -> Outcome<Reply>,
+) -> Outcome<Reply> {
+    let taken = storage::idempotency::claim(tx, tenant_id, &key.scope, &key.key, &key.request_digest, now)?;
+    if let Some((digest, reply)) = taken {
+        if digest != key.request_digest {
+            return Err(Refusal::IdempotencyKeyReused.into());
+        }
+        let reply: Reply = serde_json::from_str(&reply)
+            .map_err(|error| StoreError::Corrupt(format!("kept answer: {error}")))?;
+        return Ok(reply.with("idempotent-replayed", "true"));
+    }
+    let mut reply = None;
+    let outcome = tx.savepoint(&mut |tx| {
+        reply = Some(work(tx)?);
+        Ok(())
+    });
+    let reply = match (outcome, reply) {
+        (Ok(()), Some(reply)) => reply,
+        (Err(Error::Refused(refusal)), _) => (errors.refusal)(&refusal),
+        (Err(error), _) => return Err(error),
+        (Ok(()), None) => return Err(StoreError::Corrupt("a transaction without an answer".into()).into()),
+    };
+    let kept = serde_json::to_string(&reply).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    storage::idempotency::keep(tx, tenant_id, &key.scope, &key.key, &kept)?;
+    Ok(reply)
+}

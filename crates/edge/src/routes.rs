@@ -1,0 +1,24 @@
+//! Routes as data: the router is built from the same list that is compared with the contract.
+
+use crate::SharedEdge;
+use axum::Router;
+use axum::routing::MethodRouter;
+
+/// One operation of a desk.
+pub struct Route {
+    /// The method, upper case.
+    pub method: &'static str,
+    /// The path, with parameters as `{name}`.
+    pub path: &'static str,
+    handler: MethodRouter<SharedEdge>,
+}
+
+/// An operation: `route("POST", "/1.0/kb/accounts", post(create))`.
+pub fn route(method: &'static str, path: &'static str, handler: MethodRouter<SharedEdge>) -> Route {
+    Route { method, path, handler }
+}
+
+/// The router of some routes. A path that takes several methods answers 405 to the others.
+pub fn router(routes: Vec<Route>) -> Router<SharedEdge> {
+    routes.into_iter().fold(Router::new(), |router, route| router.route(route.path, route.handler))
+}

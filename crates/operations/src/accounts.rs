@@ -1,0 +1,95 @@
+//! Opening, reading and changing accounts.
+
+use crate::journal::{AccountJournal, snapshot};
+use billing::account::{self, AccountChange, NewAccount};
+use billing::{Caller, Chain, ChangeType, ObjectType, Permission, Refusal, TenantId};
+use jiff::Timestamp;
+use storage::accounts::StoredAccount;
+use storage::audit::{self, Change, Event};
+use storage::{Connection, Outcome};
+use uuid::Uuid;
+
+/// Most levels of accounts beneath accounts.
+const TREE_DEPTH_LIMIT: usize = 32;
+
+/// Opens an account. Refuses a taken external key and an unknown parent.
+pub fn open(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    caller: &Caller,
+    now: Timestamp,
+    new: &NewAccount,
+) -> Outcome<StoredAccount> {
+    caller.require(Permission::AccountCreate)?;
+    let id = Uuid::new_v4();
+    let account = account::open(id, new, &caller.changed_by, now)?;
+    if let Some(parent_id) = account.details.parent_account_id {
+        storage::accounts::by_id(tx, tenant_id, parent_id)?
+            .ok_or_else(|| Refusal::account_unknown(parent_id))?;
+    }
+    let mut chain = Chain::start(id);
+    let snapshot = snapshot(&account)?;
+    let (object_type, change_type) = (ObjectType::Account, ChangeType::Insert);
+    let mut change =
+        Change { object_type, object_id: id, object_record_id: 0, change_type, snapshot: &snapshot };
+    let link = audit::link(&mut chain, caller, now, &change);
+    change.object_record_id = storage::accounts::insert(tx, tenant_id, &account, &chain)?
+        .ok_or_else(|| Refusal::AccountKeyTaken { key: account.external_key.clone() })?;
+    audit::record(tx, tenant_id, Some((id, &link)), caller, now, &change)?;
+    audit::publish(tx, tenant_id, Some(id), caller.user_token, now, &account_event("ACCOUNT_CREATION", id))?;
+    Ok(StoredAccount { record_id: change.object_record_id, balance_minor: 0, credit_minor: 0, account })
+}
+
+fn account_event(event_type: &'static str, id: Uuid) -> Event<'static> {
+    Event { event_type, object_type: ObjectType::Account, object_id: Some(id), metadata: None }
+}
+
+/// The account with this id, or a refusal.
+pub fn get(tx: &mut dyn Connection, tenant_id: TenantId, id: Uuid) -> Outcome<StoredAccount> {
+    Ok(storage::accounts::by_id(tx, tenant_id, id)?.ok_or_else(|| Refusal::account_unknown(id))?)
+}
+
+/// The account with this external key, or a refusal.
+pub fn get_by_key(tx: &mut dyn Connection, tenant_id: TenantId, key: &str) -> Outcome<StoredAccount> {
+    Ok(storage::accounts::by_key(tx, tenant_id, key)?
+        .ok_or_else(|| Refusal::AccountKeyUnknown { key: key.to_owned() })?)
+}
+
+/// Changes an account. `change` receives the locked account and says how it shall be; refuses what is fixed, an
+/// unknown parent, and an account that would stand beneath itself.
+pub fn change(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    id: Uuid,
+    caller: &Caller,
+    now: Timestamp,
+    change: &dyn Fn(&account::Account) -> Result<AccountChange, Refusal>,
+) -> Outcome<StoredAccount> {
+    caller.require(Permission::AccountUpdate)?;
+    let mut journal = AccountJournal::open(tx, tenant_id, id, caller, now)?;
+    let wanted = change(journal.account())?;
+    let changed = account::change(journal.account(), &wanted, &caller.changed_by, now)?;
+    if let Some(parent_id) = changed.details.parent_account_id {
+        check_parent(journal.tx(), tenant_id, id, parent_id)?;
+    }
+    let record_id = journal.account_record_id();
+    storage::accounts::update(journal.tx(), tenant_id, &changed)?;
+    journal.record(ChangeType::Update, ObjectType::Account, id, record_id, &changed)?;
+    journal.publish(&account_event("ACCOUNT_CHANGE", id))?;
+    journal.close()?;
+    get(tx, tenant_id, id)
+}
+
+/// Refuses a parent that does not exist or stands beneath the account itself.
+fn check_parent(tx: &mut dyn Connection, tenant_id: TenantId, id: Uuid, parent_id: Uuid) -> Outcome<()> {
+    let mut above = Some(parent_id);
+    for _ in 0..TREE_DEPTH_LIMIT {
+        match above {
+            None => return Ok(()),
+            Some(ancestor) if ancestor == id => return Err(Refusal::AccountTreeCycle { id }.into()),
+            Some(ancestor) => above = get(tx, tenant_id, ancestor)?.account.details.parent_account_id,
+        }
+    }
+    Err(Refusal::invalid("parentAccountId", format!("has more than {TREE_DEPTH_LIMIT} accounts above it"))
+        .into())
+}

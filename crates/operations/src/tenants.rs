@@ -1,0 +1,61 @@
+//! Making and finding tenants.
+
+use crate::credentials;
+use billing::text::check_text;
+use billing::{Caller, ChangeType, ObjectType, Permission, Refusal, Tenant, TenantId};
+use jiff::{SignedDuration, Timestamp};
+use storage::{Connection, Outcome};
+use uuid::Uuid;
+
+/// A request to make a tenant.
+#[derive(Clone, Debug, Default)]
+pub struct NewTenant {
+    /// Selects the tenant in requests; unique on the server, at most 128 characters.
+    pub api_key: String,
+    /// argon2 hash of its secret, made before the transaction because it is slow on purpose.
+    pub api_secret_hash: String,
+    /// The caller's key for it, at most 255 characters.
+    pub external_key: Option<String>,
+    /// Name for people.
+    pub name: Option<String>,
+    /// Host name of its DjaoApp desk.
+    pub domain: Option<String>,
+}
+
+/// Makes a tenant. Refuses a taken API key.
+pub fn create(tx: &mut dyn Connection, caller: &Caller, now: Timestamp, new: &NewTenant) -> Outcome<Tenant> {
+    caller.require(Permission::TenantCreate)?;
+    if new.api_key.is_empty() {
+        return Err(Refusal::FieldMissing { field: "apiKey" }.into());
+    }
+    check_text("apiKey", &new.api_key, 128, false)?;
+    if let Some(key) = &new.external_key {
+        check_text("externalKey", key, 255, false)?;
+    }
+    let mut tenant = Tenant {
+        tenant_id: TenantId::SERVER,
+        id: Uuid::new_v4(),
+        external_key: new.external_key.clone(),
+        name: new.name.clone(),
+        domain: new.domain.clone(),
+        api_key: new.api_key.clone(),
+        clock_offset: SignedDuration::ZERO,
+        created_at: now,
+    };
+    tenant.tenant_id = storage::tenants::insert(tx, &tenant, &new.api_secret_hash, &caller.changed_by)?
+        .ok_or_else(|| Refusal::TenantKeyTaken { api_key: new.api_key.clone() })?;
+    let snapshot =
+        serde_json::json!({ "id": tenant.id, "externalKey": tenant.external_key, "apiKey": tenant.api_key });
+    let change = (ChangeType::Insert, ObjectType::Tenant, tenant.id, tenant.tenant_id.0);
+    crate::record_of_tenant(tx, tenant.tenant_id, caller, now, change, &snapshot)?;
+    Ok(tenant)
+}
+
+/// Makes a tenant from a plain secret; for the command line and tests of storage.
+pub fn hash_secret(new: NewTenant, secret: &str) -> Outcome<NewTenant> {
+    if secret.is_empty() {
+        return Err(Refusal::FieldMissing { field: "apiSecret" }.into());
+    }
+    check_text("apiSecret", secret, 255, false)?;
+    Ok(NewTenant { api_secret_hash: credentials::hash(secret)?, ..new })
+}

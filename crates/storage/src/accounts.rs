@@ -1,0 +1,260 @@
+//! Accounts.
+
+use crate::{Connection, Row, StoreError};
+use billing::account::{Account, AccountDetails, AccountStatus, search_text};
+use billing::{Chain, Currency, TenantId};
+use uuid::Uuid;
+
+/// The columns of an account, in the order in which [`read`] reads them, behind its record id and its two cached
+/// totals.
+const COLUMNS: &str = "record_id, balance_minor, credit_minor, id, external_key, currency, bill_cycle_day_local,
+    reference_time, time_zone, status, customer_id, extras, name, first_name_length, email, parent_account_id,
+    is_payment_delegated_to_parent, payment_method_id, locale, address1, address2, company, city, state, country,
+    postal_code, phone, notes, is_migrated, created_by, created_at, updated_by, updated_at";
+
+/// An account with what the storage knows beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredAccount {
+    /// The order in which accounts were opened.
+    pub record_id: i64,
+    /// What the account owes, in minor units of its currency; the ledger's sum, cached.
+    pub balance_minor: i64,
+    /// Credit it may use, in minor units; the ledger's sum, cached.
+    pub credit_minor: i64,
+    /// The account.
+    pub account: Account,
+}
+
+fn read(mut row: Row) -> Result<StoredAccount, StoreError> {
+    let stored = StoredAccount {
+        record_id: row.next()?,
+        balance_minor: row.next()?,
+        credit_minor: row.next()?,
+        account: read_account(&mut row)?,
+    };
+    Ok(stored)
+}
+
+fn read_account(row: &mut Row) -> Result<Account, StoreError> {
+    Ok(Account {
+        id: row.next()?,
+        external_key: row.next()?,
+        currency: row.next::<Option<String>>()?.map(currency).transpose()?,
+        bill_cycle_day_local: row.next()?,
+        reference_time: row.next()?,
+        time_zone: row.next()?,
+        status: status(row.next()?)?,
+        customer_id: row.next()?,
+        extras: row
+            .next::<Option<String>>()?
+            .map(|json| serde_json::from_str(&json).map_err(|error| StoreError::Corrupt(error.to_string())))
+            .transpose()?,
+        details: AccountDetails {
+            name: row.next()?,
+            first_name_length: row.next()?,
+            email: row.next()?,
+            parent_account_id: row.next()?,
+            is_payment_delegated_to_parent: row.next()?,
+            payment_method_id: row.next()?,
+            locale: row.next()?,
+            address1: row.next()?,
+            address2: row.next()?,
+            company: row.next()?,
+            city: row.next()?,
+            state: row.next()?,
+            country: row.next()?,
+            postal_code: row.next()?,
+            phone: row.next()?,
+            notes: row.next()?,
+            is_migrated: row.next()?,
+        },
+        created_by: row.next()?,
+        created_at: row.next()?,
+        updated_by: row.next()?,
+        updated_at: row.next()?,
+    })
+}
+
+fn currency(code: String) -> Result<Currency, StoreError> {
+    Currency::known(&code).ok_or(StoreError::Corrupt(code))
+}
+
+fn status(name: String) -> Result<AccountStatus, StoreError> {
+    AccountStatus::known(&name).ok_or(StoreError::Corrupt(name))
+}
+
+fn extras_json(account: &Account) -> Result<Option<String>, StoreError> {
+    account
+        .extras
+        .as_ref()
+        .map(|extras| serde_json::to_string(extras).map_err(|error| StoreError::Corrupt(error.to_string())))
+        .transpose()
+}
+
+/// Inserts an account and returns its record id, or `None` when its external key is taken in the tenant.
+pub fn insert(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    account: &Account,
+    chain: &Chain,
+) -> Result<Option<i64>, StoreError> {
+    let details = &account.details;
+    let extras = extras_json(account)?;
+    let search = search_text(account);
+    let row = tx.query_optional(
+        "INSERT INTO accounts (tenant_id, id, external_key, currency, bill_cycle_day_local, reference_time, time_zone,
+             status, customer_id, extras, name, first_name_length, email, parent_account_id,
+             is_payment_delegated_to_parent, payment_method_id, locale, address1, address2, company, city, state,
+             country, postal_code, phone, notes, is_migrated, search_text, balance_minor, credit_minor, chain_length,
+             chain_head, created_by, created_at, updated_by, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
+             $23, $24, $25, $26, $27, $28, 0, 0, $29, $30, $31, $32, $33, $34)
+         ON CONFLICT (tenant_id, external_key) DO NOTHING RETURNING record_id",
+        &[
+            tenant_id.0.into(),
+            account.id.into(),
+            (&account.external_key).into(),
+            account.currency.map(Currency::code).into(),
+            account.bill_cycle_day_local.into(),
+            account.reference_time.into(),
+            (&account.time_zone).into(),
+            account.status.name().into(),
+            account.customer_id.into(),
+            (&extras).into(),
+            (&details.name).into(),
+            details.first_name_length.into(),
+            (&details.email).into(),
+            details.parent_account_id.into(),
+            details.is_payment_delegated_to_parent.into(),
+            details.payment_method_id.into(),
+            (&details.locale).into(),
+            (&details.address1).into(),
+            (&details.address2).into(),
+            (&details.company).into(),
+            (&details.city).into(),
+            (&details.state).into(),
+            (&details.country).into(),
+            (&details.postal_code).into(),
+            (&details.phone).into(),
+            (&details.notes).into(),
+            details.is_migrated.into(),
+            (&search).into(),
+            chain.length().into(),
+            chain.head().as_slice().into(),
+            (&account.created_by).into(),
+            account.created_at.into(),
+            (&account.updated_by).into(),
+            account.updated_at.into(),
+        ],
+    )?;
+    row.map(|mut row| row.next()).transpose()
+}
+
+/// Writes all that may change of an account.
+pub fn update(tx: &mut dyn Connection, tenant_id: TenantId, account: &Account) -> Result<(), StoreError> {
+    let details = &account.details;
+    let extras = extras_json(account)?;
+    let search = search_text(account);
+    tx.execute(
+        "UPDATE accounts SET currency = $3, bill_cycle_day_local = $4, status = $5, customer_id = $6, extras = $7,
+             name = $8, first_name_length = $9, email = $10, parent_account_id = $11,
+             is_payment_delegated_to_parent = $12, payment_method_id = $13, locale = $14, address1 = $15,
+             address2 = $16, company = $17, city = $18, state = $19, country = $20, postal_code = $21, phone = $22,
+             notes = $23, is_migrated = $24, search_text = $25, updated_by = $26, updated_at = $27
+         WHERE tenant_id = $1 AND id = $2",
+        &[
+            tenant_id.0.into(),
+            account.id.into(),
+            account.currency.map(Currency::code).into(),
+            account.bill_cycle_day_local.into(),
+            account.status.name().into(),
+            account.customer_id.into(),
+            (&extras).into(),
+            (&details.name).into(),
+            details.first_name_length.into(),
+            (&details.email).into(),
+            details.parent_account_id.into(),
+            details.is_payment_delegated_to_parent.into(),
+            details.payment_method_id.into(),
+            (&details.locale).into(),
+            (&details.address1).into(),
+            (&details.address2).into(),
+            (&details.company).into(),
+            (&details.city).into(),
+            (&details.state).into(),
+            (&details.country).into(),
+            (&details.postal_code).into(),
+            (&details.phone).into(),
+            (&details.notes).into(),
+            details.is_migrated.into(),
+            (&search).into(),
+            (&account.updated_by).into(),
+            account.updated_at.into(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// The account with this id.
+pub fn by_id(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    id: Uuid,
+) -> Result<Option<StoredAccount>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM accounts WHERE tenant_id = $1 AND id = $2");
+    tx.query_optional(&sql, &[tenant_id.0.into(), id.into()])?.map(read).transpose()
+}
+
+/// The account with this external key.
+pub fn by_key(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    external_key: &str,
+) -> Result<Option<StoredAccount>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM accounts WHERE tenant_id = $1 AND external_key = $2");
+    tx.query_optional(&sql, &[tenant_id.0.into(), external_key.into()])?.map(read).transpose()
+}
+
+/// The accounts directly beneath this one, oldest first.
+pub fn children(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    parent_id: Uuid,
+) -> Result<Vec<StoredAccount>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM accounts WHERE tenant_id = $1 AND parent_account_id = $2 ORDER BY record_id"
+    );
+    tx.query(&sql, &[tenant_id.0.into(), parent_id.into()])?.into_iter().map(read).collect()
+}
+
+/// Locks the account's row until the transaction ends and returns the account with the end of its chain. Every
+/// operation that changes an account, or anything that belongs to it, begins here: one account, one writer.
+pub fn lock(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    id: Uuid,
+) -> Result<Option<(StoredAccount, Chain)>, StoreError> {
+    let for_update = crate::connection::for_update(tx.engine());
+    let sql = format!(
+        "SELECT chain_length, chain_head, {COLUMNS} FROM accounts WHERE tenant_id = $1 AND id = $2 {for_update}"
+    );
+    let Some(mut row) = tx.query_optional(&sql, &[tenant_id.0.into(), id.into()])? else { return Ok(None) };
+    let length = row.next()?;
+    let head: Vec<u8> = row.next()?;
+    let head = head.try_into().map_err(|_| StoreError::Corrupt(format!("chain head of account {id}")))?;
+    Ok(Some((read(row)?, Chain::resume(length, head))))
+}
+
+/// Saves the end of the account's chain.
+pub fn save_chain(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    id: Uuid,
+    chain: &Chain,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE accounts SET chain_length = $3, chain_head = $4 WHERE tenant_id = $1 AND id = $2",
+        &[tenant_id.0.into(), id.into(), chain.length().into(), chain.head().as_slice().into()],
+    )?;
+    Ok(())
+}

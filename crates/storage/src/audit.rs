@@ -1,0 +1,195 @@
+//! Audit records: who changed what, when and why, with the record as it then stood; and the outbox of events.
+
+use crate::{Connection, Row, StoreError};
+use billing::{Caller, Chain, ChangeType, Link, ObjectType, TenantId};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+/// What is recorded of one change.
+#[derive(Clone, Debug)]
+pub struct Change<'a> {
+    /// The kind of record.
+    pub object_type: ObjectType,
+    /// Its id.
+    pub object_id: Uuid,
+    /// Its record id.
+    pub object_record_id: i64,
+    /// What happened to it.
+    pub change_type: ChangeType,
+    /// The record as it stands after the change, as JSON.
+    pub snapshot: &'a str,
+}
+
+/// An audit record as it was kept.
+#[derive(Clone, Debug)]
+pub struct AuditRecord {
+    /// The kind of record that changed.
+    pub object_type: ObjectType,
+    /// Its id.
+    pub object_id: Uuid,
+    /// Its record id.
+    pub object_record_id: i64,
+    /// INSERT, UPDATE or DELETE.
+    pub change_type: String,
+    /// When.
+    pub changed_at: Timestamp,
+    /// Who.
+    pub changed_by: String,
+    /// Why, as a code.
+    pub reason: Option<String>,
+    /// Why, in words.
+    pub comments: Option<String>,
+    /// Ties together the records of one request.
+    pub user_token: Uuid,
+    /// The record as it then stood, as JSON of the core's own type.
+    pub snapshot: String,
+}
+
+/// Makes a change the next link of its account's chain, whose new end the caller saves.
+pub fn link(chain: &mut Chain, caller: &Caller, now: Timestamp, change: &Change<'_>) -> Link {
+    chain.link(&chain_parts(caller, now, change).each_ref().map(Vec::as_slice))
+}
+
+/// Keeps an audit record; with an account, under its link in the account's chain.
+pub fn record(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    account: Option<(Uuid, &Link)>,
+    caller: &Caller,
+    now: Timestamp,
+    change: &Change<'_>,
+) -> Result<(), StoreError> {
+    let account_id = account.map(|(id, _)| id);
+    let link = account.map(|(_, link)| link);
+    tx.execute(
+        "INSERT INTO audit_log (tenant_id, account_id, object_type, object_id, object_record_id, change_type,
+                                changed_at, changed_by, reason, comments, user_token, snapshot, chain_position,
+                                chain_hash)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+        &[
+            tenant_id.0.into(),
+            account_id.into(),
+            change.object_type.name().into(),
+            change.object_id.into(),
+            change.object_record_id.into(),
+            change.change_type.name().into(),
+            now.into(),
+            (&caller.changed_by).into(),
+            (&caller.reason).into(),
+            (&caller.comment).into(),
+            caller.user_token.into(),
+            change.snapshot.into(),
+            link.map(|link| link.position).into(),
+            link.map(|link| link.hash.as_slice()).into(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// What a link of the chain seals, in this order. Record ids and the tenant's number are left out: they change when a
+/// tenant is exported and imported elsewhere.
+fn chain_parts(caller: &Caller, now: Timestamp, change: &Change<'_>) -> [Vec<u8>; 9] {
+    let text = |text: &Option<String>| text.as_deref().unwrap_or_default().as_bytes().to_vec();
+    [
+        b"audit".to_vec(),
+        change.object_type.name().as_bytes().to_vec(),
+        change.object_id.as_bytes().to_vec(),
+        change.change_type.name().as_bytes().to_vec(),
+        now.as_microsecond().to_be_bytes().to_vec(),
+        caller.changed_by.as_bytes().to_vec(),
+        text(&caller.reason),
+        text(&caller.comment),
+        [caller.user_token.as_bytes(), change.snapshot.as_bytes()].concat(),
+    ]
+}
+
+const COLUMNS: &str = "object_type, object_id, object_record_id, change_type, changed_at, changed_by, reason,
+                       comments, user_token, snapshot";
+
+fn read(mut row: Row) -> Result<AuditRecord, StoreError> {
+    let object_type: String = row.next()?;
+    Ok(AuditRecord {
+        object_type: object_type.parse().map_err(|()| StoreError::Corrupt(object_type))?,
+        object_id: row.next()?,
+        object_record_id: row.next()?,
+        change_type: row.next()?,
+        changed_at: row.next()?,
+        changed_by: row.next()?,
+        reason: row.next()?,
+        comments: row.next()?,
+        user_token: row.next()?,
+        snapshot: row.next()?,
+    })
+}
+
+/// Most audit records that one answer carries.
+pub const LIMIT: i64 = 10_000;
+
+/// The records of one object, oldest first.
+pub fn of_object(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    object_type: ObjectType,
+    object_id: Uuid,
+) -> Result<Vec<AuditRecord>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM audit_log WHERE tenant_id = $1 AND object_id = $2 AND object_type = $3
+         ORDER BY record_id LIMIT $4"
+    );
+    tx.query(&sql, &[tenant_id.0.into(), object_id.into(), object_type.name().into(), LIMIT.into()])?
+        .into_iter()
+        .map(read)
+        .collect()
+}
+
+/// The records of everything that belongs to an account, oldest first.
+pub fn of_account(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    account_id: Uuid,
+) -> Result<Vec<AuditRecord>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM audit_log WHERE tenant_id = $1 AND account_id = $2 ORDER BY record_id LIMIT $3"
+    );
+    tx.query(&sql, &[tenant_id.0.into(), account_id.into(), LIMIT.into()])?.into_iter().map(read).collect()
+}
+
+/// An event for the outbox.
+#[derive(Clone, Debug)]
+pub struct Event<'a> {
+    /// Kill Bill's name for what happened, such as `ACCOUNT_CREATION`.
+    pub event_type: &'static str,
+    /// The kind of object it happened to.
+    pub object_type: ObjectType,
+    /// Its id.
+    pub object_id: Option<Uuid>,
+    /// More about it, as JSON.
+    pub metadata: Option<&'a str>,
+}
+
+/// Puts an event into the outbox.
+pub fn publish(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    account_id: Option<Uuid>,
+    user_token: Uuid,
+    now: Timestamp,
+    event: &Event<'_>,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO events (tenant_id, account_id, event_type, object_type, object_id, metadata, user_token,
+                             created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        &[
+            tenant_id.0.into(),
+            account_id.into(),
+            event.event_type.into(),
+            event.object_type.name().into(),
+            event.object_id.into(),
+            event.metadata.into(),
+            user_token.into(),
+            now.into(),
+        ],
+    )?;
+    Ok(())
+}

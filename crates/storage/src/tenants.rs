@@ -1,0 +1,153 @@
+//! Tenants and the values kept for them.
+
+use crate::{Connection, Param, Row, StoreError};
+use billing::{Tenant, TenantId};
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+const COLUMNS: &str = "record_id, id, external_key, name, domain, api_key, clock_offset_micros, created_at";
+
+fn read(mut row: Row) -> Result<Tenant, StoreError> {
+    Ok(Tenant {
+        tenant_id: TenantId(row.next()?),
+        id: row.next()?,
+        external_key: row.next()?,
+        name: row.next()?,
+        domain: row.next()?,
+        api_key: row.next()?,
+        clock_offset: SignedDuration::from_micros(row.next()?),
+        created_at: row.next()?,
+    })
+}
+
+/// Inserts a tenant and returns its number, or `None` when the API key is taken.
+pub fn insert(
+    tx: &mut dyn Connection,
+    tenant: &Tenant,
+    api_secret_hash: &str,
+    created_by: &str,
+) -> Result<Option<TenantId>, StoreError> {
+    let row = tx.query_optional(
+        "INSERT INTO tenants (id, external_key, name, domain, api_key, api_secret_hash, clock_offset_micros,
+                              created_by, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         ON CONFLICT DO NOTHING RETURNING record_id",
+        &[
+            tenant.id.into(),
+            (&tenant.external_key).into(),
+            (&tenant.name).into(),
+            (&tenant.domain).into(),
+            (&tenant.api_key).into(),
+            api_secret_hash.into(),
+            0i64.into(),
+            created_by.into(),
+            tenant.created_at.into(),
+        ],
+    )?;
+    row.map(|mut row| row.next().map(TenantId)).transpose()
+}
+
+/// The tenant with this API key, and the hash of its secret.
+pub fn by_api_key(tx: &mut dyn Connection, api_key: &str) -> Result<Option<(Tenant, String)>, StoreError> {
+    let sql = format!("SELECT api_secret_hash, {COLUMNS} FROM tenants WHERE api_key = $1");
+    match tx.query_optional(&sql, &[api_key.into()])? {
+        Some(mut row) => {
+            let secret_hash = row.next()?;
+            Ok(Some((read(row)?, secret_hash)))
+        }
+        None => Ok(None),
+    }
+}
+
+/// The tenant with this public id.
+pub fn by_id(tx: &mut dyn Connection, id: Uuid) -> Result<Option<Tenant>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM tenants WHERE id = $1");
+    tx.query_optional(&sql, &[id.into()])?.map(read).transpose()
+}
+
+/// The tenant with this number.
+pub fn by_number(tx: &mut dyn Connection, tenant_id: TenantId) -> Result<Option<Tenant>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM tenants WHERE record_id = $1");
+    tx.query_optional(&sql, &[tenant_id.0.into()])?.map(read).transpose()
+}
+
+/// All tenants, oldest first. There are as many as somebody made by hand.
+pub fn all(tx: &mut dyn Connection) -> Result<Vec<Tenant>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM tenants ORDER BY record_id");
+    tx.query(&sql, &[])?.into_iter().map(read).collect()
+}
+
+/// How far the tenant's clock stands from the real one.
+pub fn clock_offset(tx: &mut dyn Connection, tenant_id: TenantId) -> Result<SignedDuration, StoreError> {
+    let mut row =
+        tx.query_one("SELECT clock_offset_micros FROM tenants WHERE record_id = $1", &[tenant_id.0.into()])?;
+    Ok(SignedDuration::from_micros(row.next()?))
+}
+
+/// Sets how far the tenant's clock stands from the real one.
+pub fn set_clock_offset(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    offset: SignedDuration,
+) -> Result<(), StoreError> {
+    let micros = i64::try_from(offset.as_micros()).map_err(|_| StoreError::Corrupt("clock offset".into()))?;
+    tx.execute(
+        "UPDATE tenants SET clock_offset_micros = $2 WHERE record_id = $1",
+        &[tenant_id.0.into(), micros.into()],
+    )?;
+    Ok(())
+}
+
+/// The values of a name, oldest first.
+pub fn values(tx: &mut dyn Connection, tenant_id: TenantId, name: &str) -> Result<Vec<String>, StoreError> {
+    tx.query(
+        "SELECT value FROM tenant_values WHERE tenant_id = $1 AND name = $2 ORDER BY record_id",
+        &[tenant_id.0.into(), name.into()],
+    )?
+    .into_iter()
+    .map(|mut row| row.next())
+    .collect()
+}
+
+/// The names and values whose name starts with `prefix`, by name, then oldest first.
+pub fn values_with_prefix(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    prefix: &str,
+) -> Result<Vec<(String, String)>, StoreError> {
+    let mut end = prefix.to_owned();
+    end.push(char::MAX);
+    tx.query(
+        "SELECT name, value FROM tenant_values WHERE tenant_id = $1 AND name >= $2 AND name < $3
+         ORDER BY name, record_id",
+        &[tenant_id.0.into(), prefix.into(), Param::Text(&end)],
+    )?
+    .into_iter()
+    .map(|mut row| Ok((row.next()?, row.next()?)))
+    .collect()
+}
+
+/// Adds a value to a name; returns its record id.
+pub fn add_value(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    id: Uuid,
+    name: &str,
+    value: &str,
+    now: Timestamp,
+) -> Result<i64, StoreError> {
+    tx.query_one(
+        "INSERT INTO tenant_values (tenant_id, id, name, value, created_at) VALUES ($1, $2, $3, $4, $5)
+         RETURNING record_id",
+        &[tenant_id.0.into(), id.into(), name.into(), value.into(), now.into()],
+    )?
+    .next()
+}
+
+/// Removes all values of a name; says how many there were.
+pub fn remove_values(tx: &mut dyn Connection, tenant_id: TenantId, name: &str) -> Result<u64, StoreError> {
+    tx.execute(
+        "DELETE FROM tenant_values WHERE tenant_id = $1 AND name = $2",
+        &[tenant_id.0.into(), name.into()],
+    )
+}
