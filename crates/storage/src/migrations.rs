@@ -24,12 +24,12 @@ const MIGRATIONS: &[Migration] = &[
     Migration {
         version: 2,
         name: "search",
-        sqlite: include_str!("../schema/0002_search.sqlite.sql"),
+        sqlite: include_str!("../schema/0002_search_sqlite.sql"),
         postgres: "",
     },
 ];
 
-const POSTGRES_SEARCH: &str = include_str!("../schema/0002_search.postgres.sql");
+const POSTGRES_SEARCH: &str = include_str!("../schema/0002_search_postgres.sql");
 
 /// Words of the common text and what an engine calls them.
 const SPELLINGS: &[(&str, &str, &str)] = &[
