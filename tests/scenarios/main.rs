@@ -1,0 +1,23 @@
+//! Stories that a client tells over HTTP, each played on SQLite and on PostgreSQL.
+//!
+//! All of them are modules of this one program: it links once, starts one server per engine, and every story has a
+//! tenant of its own.
+
+mod health;
+
+use testkit::World;
+
+/// The server under test.
+const BILLHOOK: &str = env!("CARGO_BIN_EXE_billhook");
+
+/// Plays a story on both engines, in a new tenant of the shared server.
+#[track_caller]
+pub(crate) fn scenario(story: impl Fn(&World)) {
+    testkit::scenario(BILLHOOK, story);
+}
+
+/// Plays a story on both engines, on a server of its own that it may end and start again.
+#[track_caller]
+pub(crate) fn scenario_alone(story: impl Fn(&World)) {
+    testkit::scenario_alone(BILLHOOK, story);
+}
