@@ -4,12 +4,12 @@ use super::tls::{self, Tls};
 use crate::StoreError;
 use std::time::Duration;
 use tokio_postgres::Config;
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{Host, SslMode};
 
 /// Where and how to connect.
 pub(crate) struct Target {
     pub(crate) config: Config,
-    /// `None` with `sslmode=disable`.
+    /// `None` with `sslmode=disable`, and over a Unix socket.
     pub(crate) tls: Option<Tls>,
 }
 
@@ -30,7 +30,10 @@ pub(crate) fn parse(url: &str) -> Result<Target, StoreError> {
     let mut config: Config = plain.parse().map_err(|error: tokio_postgres::Error| {
         StoreError::Engine(format!("the database URL: {}", cause(&error)))
     })?;
+    // PostgreSQL offers no TLS on a Unix socket; libpq ignores the mode there too.
+    let local = config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
     let (ssl_mode, tls) = match mode {
+        "disable" | "prefer" | "require" | "verify-full" if local => (SslMode::Disable, None),
         "disable" => (SslMode::Disable, None),
         "prefer" => (SslMode::Prefer, Some(tls::unverified()?)),
         "require" => (SslMode::Require, Some(tls::unverified()?)),
@@ -97,8 +100,9 @@ mod tests {
     #[test]
     fn a_directory_is_a_unix_socket() {
         let target = parse("postgres:///book?host=/tmp/pg&user=u").unwrap();
-        assert_eq!(target.config.get_hosts(), [tokio_postgres::config::Host::Unix("/tmp/pg".into())]);
-        assert_eq!(target.config.get_ssl_mode(), SslMode::Prefer);
+        assert_eq!(target.config.get_hosts(), [Host::Unix("/tmp/pg".into())]);
+        assert_eq!(target.config.get_ssl_mode(), SslMode::Disable);
+        assert_eq!(parse("postgres://db/book").unwrap().config.get_ssl_mode(), SslMode::Prefer);
     }
 
     #[test]
