@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use storage::Store;
 use storage::users::User;
+use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
 /// How long requests under way may take to end once the server is told to.
@@ -34,11 +35,12 @@ pub(crate) fn run(
             .await
             .with_context(|| format!("cannot listen on {listen}"))?;
         let address = listener.local_addr()?;
+        let told_to_end = told_to_end()?;
         println!("listening on http://{address}");
         ready(address);
         let (told, ended) = tokio::sync::oneshot::channel::<()>();
         let serve = axum::serve(listener, app(edge)).with_graceful_shutdown(async move {
-            told_to_end().await;
+            told_to_end.await;
             let _ = told.send(());
         });
         let overdue = async {
@@ -66,19 +68,17 @@ fn app(edge: SharedEdge) -> Router {
         .with_state(edge)
 }
 
-async fn told_to_end() {
-    let interrupted = tokio::signal::ctrl_c();
-    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(mut terminated) => {
-            tokio::select! {
-                _ = interrupted => {}
-                _ = terminated.recv() => {}
-            }
+/// Waits for SIGTERM or Ctrl-C. They are caught from this call on, not only once the result is awaited: whoever reads
+/// that the server listens may already end it.
+fn told_to_end() -> std::io::Result<impl Future<Output = ()>> {
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
         }
-        Err(_) => {
-            let _ = interrupted.await;
-        }
-    }
+    })
 }
 
 /// Makes the first operator, `admin` with role `root`, where there is none. Without a password one is made, and
