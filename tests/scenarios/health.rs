@@ -3,11 +3,9 @@
 use crate::{scenario, scenario_alone};
 
 #[test]
-fn the_health_checks_answer() {
+fn the_health_check_answers() {
     scenario(|world| {
-        for path in ["/healthz", "/readyz", "/1.0/healthcheck"] {
-            world.http().get(path).status(200);
-        }
+        world.http().get("/healthz").status(200);
     });
 }
 
@@ -17,7 +15,7 @@ fn the_server_ends_when_it_is_asked_to_and_starts_again() {
         let ended = world.server().terminate();
         assert!(ended.success(), "{ended}");
         world.server().start_again();
-        world.http().get("/readyz").status(200);
+        world.http().get("/healthz").status(200);
     });
 }
 

@@ -1,7 +1,6 @@
 //! One story, told on both engines.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::path::Path;
 use std::process::Output;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,7 +9,7 @@ use serde_json::json;
 
 use crate::http::Http;
 use crate::postgres_cluster::PostgresCluster;
-use crate::server::{ADMIN_PASSWORD, Engine, Server, run};
+use crate::server::{ADMIN_PASSWORD, Engine, Server};
 
 /// A tenant's credentials.
 #[derive(Clone, Debug)]
@@ -128,12 +127,8 @@ pub fn scenario_alone(program: &'static str, story: impl Fn(&World)) {
     play(story, |engine| {
         if engine == Engine::Postgres {
             PostgresCluster::shared().prepare_template(|url| {
-                let output = run(Path::new(program), url, ["migrate"]);
-                assert!(
-                    output.status.success(),
-                    "billhook migrate: {}",
-                    String::from_utf8_lossy(&output.stderr)
-                );
+                let ended = Server::start(program, engine, url.to_owned()).terminate();
+                assert!(ended.success(), "the server that filled the template ended with {ended}");
             });
         }
         Arc::new(Server::start(program, engine, engine.create_database()))
@@ -141,11 +136,12 @@ pub fn scenario_alone(program: &'static str, story: impl Fn(&World)) {
 }
 
 fn play(story: impl Fn(&World), serve: impl Fn(Engine) -> Arc<Server>) {
-    let failed: Vec<String> = Engine::ALL
-        .into_iter()
-        .filter(|engine| !succeeds(*engine, &story, &serve))
-        .map(|engine| engine.to_string())
-        .collect();
+    let mut failed = Vec::new();
+    for engine in Engine::ALL {
+        if !succeeds(engine, &story, &serve) {
+            failed.push(engine.to_string());
+        }
+    }
     if !failed.is_empty() {
         // The panics have been reported where they happened; one more report would only push them out of sight.
         println!("the story failed on {}", failed.join(" and on "));

@@ -150,7 +150,9 @@ impl Server {
 
     /// Runs the command line on this server's database; see [`crate::World::billhook`].
     pub(crate) fn command<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Output {
-        run(self.program, &self.database, arguments)
+        let mut command = prepare(self.program);
+        command.args(arguments).args(["--database", &self.database]).stdin(Stdio::null());
+        command.output().unwrap_or_else(|error| panic!("{}: {error}", self.program.display()))
     }
 
     /// What it has printed so far, in lines: a mark for [`Server::log_since`].
@@ -185,17 +187,6 @@ impl Server {
         }
         Ok(())
     }
-}
-
-/// Runs the command line on a database, to its end.
-pub(crate) fn run<'a>(
-    program: &Path,
-    database: &str,
-    arguments: impl IntoIterator<Item = &'a str>,
-) -> Output {
-    let mut command = prepare(program);
-    command.args(arguments).args(["--database", database]).stdin(Stdio::null());
-    command.output().unwrap_or_else(|error| panic!("{}: {error}", program.display()))
 }
 
 /// The program in a directory where nobody's configuration is, and with none of the person's settings.
