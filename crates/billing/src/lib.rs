@@ -4,10 +4,12 @@
 //! the rules forbid is a [`Refusal`].
 
 pub mod account;
+pub mod blocking;
 mod caller;
 mod chain;
 mod currency;
 mod object;
+pub mod organization;
 mod refusal;
 mod tenant;
 pub mod text;
@@ -15,7 +17,7 @@ pub mod time;
 
 pub use caller::{Caller, Permission, Permissions};
 pub use chain::{Chain, Link};
-pub use currency::Currency;
+pub use currency::{Currency, FALL_BACK_CURRENCY, first_currency, parse_currencies};
 pub use object::{ChangeType, ObjectType};
 pub use refusal::Refusal;
 pub use tenant::{Tenant, TenantId};
