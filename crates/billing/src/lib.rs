@@ -10,6 +10,7 @@ mod chain;
 mod currency;
 mod object;
 pub mod organization;
+pub mod payment_method;
 mod refusal;
 mod tenant;
 pub mod text;

@@ -11,6 +11,7 @@ mod error;
 pub mod idempotency;
 mod job;
 mod migrations;
+pub mod payment_methods;
 mod postgres;
 pub mod search;
 mod sqlite;
