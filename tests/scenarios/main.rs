@@ -3,7 +3,9 @@
 //! All of them are modules of this one program: it links once, starts one server per engine, and every story has a
 //! tenant of its own.
 
+mod custom_fields;
 mod health;
+mod tags;
 
 use testkit::World;
 

@@ -108,52 +108,46 @@ fn refusal(refusal: &Refusal) -> Reply {
             say(bad, ENTITLEMENT, 1107, format!("Invalid arguments for adding a blocking state : {why}"))
         }
         R::TagDefinitionUnknown { id } => {
-            say(missing, TAG_DEFINITION, 3902, format!("The tag definition with ID '{id}' does not exist."))
+            say(missing, TAG_DEFINITION, 3902, format!("The tag definition {id} does not exist"))
         }
-        R::TagDefinitionReserved { name } => say(
-            conflict,
-            TAG_DEFINITION,
-            3900,
-            format!("The tag definition name conflicts with a reserved name (name {name})."),
-        ),
-        R::TagDefinitionTaken { name } => say(
-            conflict,
-            TAG_DEFINITION,
-            3901,
-            format!("The tag definition name already exists (name: {name})"),
-        ),
+        R::TagOfUnknownDefinition { definition_id } => {
+            say(bad, TAG, 3902, format!("The tag definition {definition_id} does not exist"))
+        }
+        R::TagDefinitionTaken { name } => {
+            say(conflict, TAG_DEFINITION, 3901, format!("The tag definition {name} already exists "))
+        }
         R::TagDefinitionInUse { id } => {
-            say(bad, TAG_DEFINITION, 3903, format!("The tag definition is currently in use (id: {id})"))
+            say(bad, TAG_DEFINITION, 3903, format!("The tag definition {id} is currently in use"))
         }
-        R::TagDefinitionNotLowerCase { name } => say(
-            bad,
-            TAG_DEFINITION,
-            3904,
-            format!("The tag definition name must be in lowercase (name: {name})"),
-        ),
-        R::TagUnknown { definition_id } => {
-            say(missing, TAG, 3950, format!("The tag does not exist (name: {definition_id})"))
+        R::TagDefinitionNotLowerCase { name } => {
+            say(bad, TAG_DEFINITION, 3904, format!("The tag definition name must be in lowercase {name}"))
         }
-        R::TagNeedsDefaultPaymentMethod { .. } => say(
+        R::TagUnknown { name } => say(missing, TAG, 3950, format!("The tag does not exist (name: {name})")),
+        R::TagNeedsDefaultPaymentMethod { .. } => {
+            let message = "The tag AUTO_PAY_OFF cannot be removed because the account does not have a default payment method";
+            say(bad, TAG, 3951, message.into())
+        }
+        R::TagReservedForSystem { definition_id } => say(
             bad,
             TAG,
-            3951,
-            "The tag AUTO_PAY_OFF can't be removed while the account has no default payment method".into(),
+            3953,
+            format!("Cannot add the system tag {definition_id} (reserved to the internal system)"),
         ),
-        R::TagReservedForSystem { name } => {
-            say(bad, TAG, 3953, format!("The tag {name} is reserved for the system"))
+        R::TagNotApplicable { name, object_type } => {
+            body(bad, STATE, None, format!("Invalid control tag '{name}' for object type '{object_type}'"))
         }
-        R::TagNotApplicable { .. } => body(bad, STATE, None, refusal.to_string()),
-        R::CustomFieldTaken { name, object_id } => say(
+        R::CustomFieldTaken { name, .. } => {
+            say(bad, CUSTOM_FIELD, 9000, format!("The custom field {name} already exists"))
+        }
+        R::CustomFieldUnknown { id } => {
+            say(bad, CUSTOM_FIELD, 9001, format!("The custom field does not exists for id {id}"))
+        }
+        R::CustomFieldImmutable { id, field, value } => say(
             bad,
             CUSTOM_FIELD,
-            9000,
-            format!("Custom field name {name} already exists for object {object_id}"),
+            9002,
+            format!("Failed to update custom field {id}: Invalid value {value} for field {field}"),
         ),
-        R::CustomFieldUnknown { id } => {
-            say(bad, CUSTOM_FIELD, 9001, format!("Custom field {id} does not exist"))
-        }
-        R::CustomFieldImmutable { .. } => say(bad, CUSTOM_FIELD, 9002, refusal.to_string()),
         R::PaymentMethodUnknown { id } => {
             say(missing, PAYMENT, 7000, format!("Payment method {id} does not exist"))
         }

@@ -4,16 +4,21 @@
 
 mod accounts;
 mod audit;
+mod custom_fields;
 mod error;
 mod json;
 mod location;
 mod query;
 mod session;
+mod tags;
 mod tenants;
 
 use edge::Route;
 
 /// All operations of this desk.
 pub fn routes() -> Vec<Route> {
-    [accounts::routes(), tenants::routes()].into_iter().flatten().collect()
+    [accounts::routes(), custom_fields::routes(), tags::routes(), tenants::routes()]
+        .into_iter()
+        .flatten()
+        .collect()
 }

@@ -42,3 +42,10 @@ impl Base {
 pub(crate) fn id(text: &str) -> Result<uuid::Uuid, Reply> {
     uuid::Uuid::parse_str(text).map_err(|_| not_found())
 }
+
+/// A path with one parameter, such as `/accounts/{accountId}`, with the id in its place.
+pub(crate) fn fill(path: &str, id: uuid::Uuid) -> String {
+    let (before, after) = path.split_once('{').unwrap_or((path, ""));
+    let rest = after.split_once('}').map_or("", |(_, rest)| rest);
+    format!("{before}{id}{rest}")
+}

@@ -93,11 +93,11 @@ pub enum Refusal {
         /// The id.
         id: Uuid,
     },
-    /// The name belongs to a control tag.
-    #[error("tag definition name {name} is reserved for a control tag")]
-    TagDefinitionReserved {
-        /// The name.
-        name: String,
+    /// A tag of a definition that does not exist.
+    #[error("there is no tag definition {definition_id} to tag with")]
+    TagOfUnknownDefinition {
+        /// The definition's id.
+        definition_id: Uuid,
     },
     /// Another definition has this name.
     #[error("a tag definition named {name} exists already")]
@@ -118,10 +118,10 @@ pub enum Refusal {
         name: String,
     },
     /// The object does not wear the tag.
-    #[error("tag {definition_id} is not set")]
+    #[error("tag {name} is not set")]
     TagUnknown {
-        /// The definition's id.
-        definition_id: Uuid,
+        /// The name of its definition.
+        name: String,
     },
     /// The tag cannot be put on that kind of object.
     #[error("tag {name} does not apply to {object_type}")]
@@ -132,10 +132,10 @@ pub enum Refusal {
         object_type: ObjectType,
     },
     /// Only the system sets this tag.
-    #[error("tag {name} is set by the system alone")]
+    #[error("tag {definition_id} is set by the system alone")]
     TagReservedForSystem {
-        /// Name of the tag.
-        name: String,
+        /// The definition's id.
+        definition_id: Uuid,
     },
     /// AUTO_PAY_OFF stays while an account has no default payment method.
     #[error("account {id} has no default payment method")]
@@ -158,12 +158,14 @@ pub enum Refusal {
         id: Uuid,
     },
     /// Name and object of a custom field are fixed.
-    #[error("custom field {id}: only the value can change")]
+    #[error("custom field {id} cannot get {field} {value}: only its value can change")]
     CustomFieldImmutable {
         /// The id.
         id: Uuid,
-        /// Why: which of name, object id, object type differs.
-        why: String,
+        /// What was to change: `name` or `objectId`.
+        field: &'static str,
+        /// What it was to become.
+        value: String,
     },
     /// No payment method has this id.
     #[error("payment method {id} does not exist")]

@@ -9,16 +9,16 @@ pub struct Route {
     /// The method, upper case.
     pub method: &'static str,
     /// The path, with parameters as `{name}`.
-    pub path: &'static str,
+    pub path: String,
     handler: MethodRouter<SharedEdge>,
 }
 
 /// An operation: `route("POST", "/1.0/kb/accounts", post(create))`.
-pub fn route(method: &'static str, path: &'static str, handler: MethodRouter<SharedEdge>) -> Route {
-    Route { method, path, handler }
+pub fn route(method: &'static str, path: impl Into<String>, handler: MethodRouter<SharedEdge>) -> Route {
+    Route { method, path: path.into(), handler }
 }
 
 /// The router of some routes. A path that takes several methods answers 405 to the others.
 pub fn router(routes: Vec<Route>) -> Router<SharedEdge> {
-    routes.into_iter().fold(Router::new(), |router, route| router.route(route.path, route.handler))
+    routes.into_iter().fold(Router::new(), |router, route| router.route(&route.path, route.handler))
 }

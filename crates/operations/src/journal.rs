@@ -48,6 +48,11 @@ impl<'a> AccountJournal<'a> {
         self.tx
     }
 
+    /// What time it is for this change.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
     /// The tenant's number.
     pub fn tenant_id(&self) -> TenantId {
         self.tenant_id

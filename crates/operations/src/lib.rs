@@ -5,7 +5,10 @@
 pub mod accounts;
 pub mod clock;
 pub mod credentials;
+pub mod custom_fields;
 mod journal;
+pub mod owner;
+pub mod tags;
 pub mod tenants;
 
 pub use journal::{AccountJournal, record_of_tenant};

@@ -39,7 +39,7 @@ pub fn search_accounts_predicate(engine: Engine, needle: &str, first: usize) -> 
     }
 }
 
-fn like_pattern(needle: &str) -> String {
+pub(crate) fn like_pattern(needle: &str) -> String {
     let mut pattern = String::with_capacity(needle.len() + 2);
     pattern.push('%');
     for character in needle.chars() {
