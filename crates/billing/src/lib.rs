@@ -11,6 +11,7 @@ mod currency;
 pub mod custom_field;
 mod object;
 pub mod organization;
+pub mod payment_method;
 mod refusal;
 pub mod tag;
 mod tenant;

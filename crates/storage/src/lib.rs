@@ -13,6 +13,7 @@ pub mod idempotency;
 mod job;
 mod migrations;
 pub mod page;
+pub mod payment_methods;
 mod postgres;
 pub mod search;
 mod sqlite;

@@ -1,0 +1,146 @@
+//! Payment methods.
+
+use crate::{Connection, Row, StoreError};
+use billing::TenantId;
+use billing::payment_method::PaymentMethod;
+use uuid::Uuid;
+
+const COLUMNS: &str =
+    "record_id, id, account_id, external_key, plugin_name, plugin_info, is_active, created_by,
+    created_at, updated_by, updated_at";
+
+/// A payment method with its record id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredPaymentMethod {
+    /// The order in which payment methods were added.
+    pub record_id: i64,
+    /// The payment method.
+    pub payment_method: PaymentMethod,
+}
+
+fn read(mut row: Row) -> Result<StoredPaymentMethod, StoreError> {
+    let record_id = row.next()?;
+    let payment_method = PaymentMethod {
+        id: row.next()?,
+        account_id: row.next()?,
+        external_key: row.next()?,
+        plugin_name: row.next()?,
+        plugin_info: row
+            .next::<Option<String>>()?
+            .map(|json| serde_json::from_str(&json).map_err(|error| StoreError::Corrupt(error.to_string())))
+            .transpose()?,
+        is_active: row.next()?,
+        created_by: row.next()?,
+        created_at: row.next()?,
+        updated_by: row.next()?,
+        updated_at: row.next()?,
+    };
+    Ok(StoredPaymentMethod { record_id, payment_method })
+}
+
+/// Inserts a payment method and returns its record id, or `None` when its key is taken in the tenant.
+pub fn insert(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    method: &PaymentMethod,
+) -> Result<Option<i64>, StoreError> {
+    let plugin_info = method
+        .plugin_info
+        .as_ref()
+        .map(|info| serde_json::to_string(info).map_err(|error| StoreError::Corrupt(error.to_string())))
+        .transpose()?;
+    let row = tx.query_optional(
+        "INSERT INTO payment_methods (tenant_id, id, account_id, external_key, plugin_name, plugin_info, is_active,
+             created_by, created_at, updated_by, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+         ON CONFLICT (tenant_id, external_key) DO NOTHING RETURNING record_id",
+        &[
+            tenant_id.0.into(),
+            method.id.into(),
+            method.account_id.into(),
+            (&method.external_key).into(),
+            (&method.plugin_name).into(),
+            (&plugin_info).into(),
+            method.is_active.into(),
+            (&method.created_by).into(),
+            method.created_at.into(),
+            (&method.updated_by).into(),
+            method.updated_at.into(),
+        ],
+    )?;
+    row.map(|mut row| row.next()).transpose()
+}
+
+/// Writes what may change of a payment method: whether it is active, and who changed it when.
+pub fn update(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    method: &PaymentMethod,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE payment_methods SET is_active = $3, updated_by = $4, updated_at = $5
+         WHERE tenant_id = $1 AND id = $2",
+        &[
+            tenant_id.0.into(),
+            method.id.into(),
+            method.is_active.into(),
+            (&method.updated_by).into(),
+            method.updated_at.into(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// The payment method with this id, deleted or not.
+pub fn by_id(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    id: Uuid,
+) -> Result<Option<StoredPaymentMethod>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM payment_methods WHERE tenant_id = $1 AND id = $2");
+    tx.query_optional(&sql, &[tenant_id.0.into(), id.into()])?.map(read).transpose()
+}
+
+/// The payment method with this external key, deleted or not.
+pub fn by_key(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    external_key: &str,
+) -> Result<Option<StoredPaymentMethod>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM payment_methods WHERE tenant_id = $1 AND external_key = $2");
+    tx.query_optional(&sql, &[tenant_id.0.into(), external_key.into()])?.map(read).transpose()
+}
+
+/// The account of the payment method with this id, deleted or not.
+pub fn account_of(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    id: Uuid,
+) -> Result<Option<Uuid>, StoreError> {
+    let row = tx.query_optional(
+        "SELECT account_id FROM payment_methods WHERE tenant_id = $1 AND id = $2",
+        &[tenant_id.0.into(), id.into()],
+    )?;
+    row.map(|mut row| row.next()).transpose()
+}
+
+/// Most payment methods of one account that are listed.
+pub const PER_ACCOUNT_LIMIT: i64 = 1_000;
+
+/// The payment methods of an account, oldest first; deleted ones only when asked for.
+pub fn of_account(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    account_id: Uuid,
+    with_deleted: bool,
+) -> Result<Vec<StoredPaymentMethod>, StoreError> {
+    let condition = if with_deleted { "" } else { "AND is_active" };
+    let sql = format!(
+        "SELECT {COLUMNS} FROM payment_methods WHERE tenant_id = $1 AND account_id = $2 {condition}
+         ORDER BY record_id LIMIT $3"
+    );
+    tx.query(&sql, &[tenant_id.0.into(), account_id.into(), PER_ACCOUNT_LIMIT.into()])?
+        .into_iter()
+        .map(read)
+        .collect()
+}
