@@ -77,6 +77,7 @@ fn type_name(object_type: ObjectType) -> &'static str {
     object_type.name()
 }
 
+#[allow(clippy::too_many_lines, reason = "one line a refusal, in one table")]
 fn refusal(refusal: &Refusal) -> Reply {
     use Refusal as R;
     let bad = StatusCode::BAD_REQUEST;

@@ -21,6 +21,7 @@ pub(crate) struct Writing(pub(crate) Session);
 /// A request of an operator that concerns no tenant.
 pub(crate) struct OperatorCall {
     /// Who calls.
+    #[allow(dead_code, reason = "users manage users by it")]
     pub(crate) operator: Operator,
     /// What he says about it; none without `X-Killbill-CreatedBy`.
     pub(crate) caller: Option<Caller>,

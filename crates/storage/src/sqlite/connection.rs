@@ -85,10 +85,10 @@ impl SqliteConnection {
     }
 
     pub(crate) fn rollback(&mut self) {
-        if !self.connection.is_autocommit() {
-            if let Err(error) = self.run("ROLLBACK") {
-                tracing::error!(%error, "SQLite did not roll back");
-            }
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.run("ROLLBACK")
+        {
+            tracing::error!(%error, "SQLite did not roll back");
         }
     }
 

@@ -47,10 +47,10 @@ fn read_all(
         }
         if let Err(error) = reader.begin() {
             job.fail(error);
-        } else if job.run(reader) == Verdict::Keep {
-            if let Some(error) = reader.take_failure() {
-                job.fail(error);
-            }
+        } else if job.run(reader) == Verdict::Keep
+            && let Some(error) = reader.take_failure()
+        {
+            job.fail(error);
         }
         reader.end_read();
         job.answer();
@@ -119,10 +119,10 @@ impl PointReader<'_> {
         };
         connection.begin()?;
         let mut outcome = run_caught(work, connection);
-        if verdict_of(&outcome) == Verdict::Keep {
-            if let Some(error) = connection.take_failure() {
-                outcome = Err(error.into());
-            }
+        if verdict_of(&outcome) == Verdict::Keep
+            && let Some(error) = connection.take_failure()
+        {
+            outcome = Err(error.into());
         }
         connection.end_read();
         outcome
@@ -131,10 +131,10 @@ impl PointReader<'_> {
 
 impl Drop for PointReader<'_> {
     fn drop(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            if !self.pool.closed.load(Ordering::Acquire) {
-                self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).connections.push(connection);
-            }
+        if let Some(connection) = self.connection.take()
+            && !self.pool.closed.load(Ordering::Acquire)
+        {
+            self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).connections.push(connection);
         }
     }
 }
