@@ -2,6 +2,7 @@
 //!
 //! All of them are modules of this one program: it links once, starts one server per engine, and every story has a
 //! tenant of its own.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod custom_fields;
 mod health;
