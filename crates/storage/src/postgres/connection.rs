@@ -30,6 +30,8 @@ pub(crate) struct PostgresConnection {
     /// The first statement that failed outside a savepoint that was rolled back: the transaction must not commit.
     failure: Option<StoreError>,
     depth: u32,
+    /// The server or the network ended the connection while a transaction was open and COMMIT was not yet sent.
+    was_lost: bool,
 }
 
 struct Link {
@@ -60,12 +62,18 @@ impl PostgresConnection {
             kept_back: String::new(),
             failure: None,
             depth: 0,
+            was_lost: false,
         })
     }
 
     /// Whether the connection was opened and nobody noticed its end.
     pub(crate) fn is_connected(&self) -> bool {
         self.link.as_ref().is_some_and(|link| !link.client.is_closed())
+    }
+
+    /// Whether the transaction ended with its connection, so that it is certain that nothing of it stays.
+    pub(crate) fn was_lost(&self) -> bool {
+        self.was_lost
     }
 
     /// Opens the connection anew.
@@ -116,6 +124,7 @@ impl PostgresConnection {
     pub(crate) fn begin(&mut self, begin: &str) {
         self.failure = None;
         self.depth = 0;
+        self.was_lost = false;
         self.kept_back.clear();
         self.kept_back.push_str(begin);
     }
@@ -137,7 +146,7 @@ impl PostgresConnection {
             .block_on(async { tokio::time::timeout(limit, link.client.batch_execute(&text)).await });
         match answer {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) if is_answer(&error) => Err(CommitError::NotCommitted(translate(&error))),
+            Ok(Err(error)) if !is_loss(&error) => Err(CommitError::NotCommitted(translate(&error))),
             Ok(Err(error)) => Err(self.unknown(&cause(&error))),
             Err(_) => Err(self.unknown("no answer")),
         }
@@ -203,6 +212,16 @@ impl PostgresConnection {
 
     fn settle<T>(&mut self, result: Result<T, Failure>) -> Result<T, StoreError> {
         result.map_err(|failure| match failure {
+            Failure::Statement(error) if is_loss(&error) => {
+                self.disconnect();
+                self.was_lost = true;
+                translate(&error)
+            }
+            Failure::Statement(error) if is_outdated(&error) => {
+                // Another node changed the schema: prepare everything anew and run again.
+                self.disconnect();
+                StoreError::Conflict(cause(&error))
+            }
             Failure::Statement(error) => translate(&error),
             Failure::Silence => {
                 self.disconnect();
@@ -313,8 +332,7 @@ impl Connection for PostgresConnection {
                 Ok(())
             }
             (outcome, lost) => {
-                let begun = std::mem::take(&mut self.kept_back);
-                let mut text = begun;
+                let mut text = std::mem::take(&mut self.kept_back);
                 append(&mut text, &format!("ROLLBACK TO SAVEPOINT s{name}; RELEASE SAVEPOINT s{name}"));
                 let undone = self.batch(&text);
                 self.guarded(undone)?;
@@ -328,9 +346,16 @@ fn lost() -> StoreError {
     StoreError::Engine("the connection to PostgreSQL was lost".to_owned())
 }
 
-/// Whether the server itself answered with this error and keeps the connection.
-fn is_answer(error: &tokio_postgres::Error) -> bool {
-    error.as_db_error().is_some_and(|error| !matches!(error.severity(), "FATAL" | "PANIC"))
+/// Whether the connection ended with this error.
+fn is_loss(error: &tokio_postgres::Error) -> bool {
+    let is_broken = std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>());
+    let is_fatal = error.as_db_error().is_some_and(|error| matches!(error.severity(), "FATAL" | "PANIC"));
+    error.is_closed() || is_broken || is_fatal
+}
+
+/// Whether a prepared statement no longer fits the schema.
+fn is_outdated(error: &tokio_postgres::Error) -> bool {
+    error.as_db_error().is_some_and(|error| error.routine() == Some("RevalidateCachedQuery"))
 }
 
 fn translate(error: &tokio_postgres::Error) -> StoreError {

@@ -7,12 +7,14 @@ use crate::statistics::{Busy, Counters};
 use crossbeam_channel::Receiver;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often work runs before a conflict is its answer.
 const ATTEMPTS: u32 = 10;
 /// The longest wait before the second attempt. It doubles with each.
 const FIRST_WAIT: Duration = Duration::from_millis(2);
+/// How long work waits for a server that turns connections away, as one does that restarts.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lane {
@@ -68,26 +70,42 @@ impl Worker {
     }
 
     fn serve(&mut self, mut job: BoxedJob) {
+        let since = Instant::now();
         for attempt in 1..=ATTEMPTS {
-            if !self.connection.is_connected() {
-                if let Err(error) = self.connection.connect() {
-                    job.fail(error);
-                    break;
+            match self.ensure_connected() {
+                Ok(()) => {
+                    self.connection.begin(self.lane.begin());
+                    match self.attempt(job) {
+                        Ok(()) => return,
+                        Err(back) => job = back,
+                    }
                 }
-                self.counters.connections_opened.fetch_add(1, Relaxed);
-            }
-            self.connection.begin(self.lane.begin());
-            match self.attempt(job) {
-                Ok(()) => return,
-                Err(back) => job = back,
+                Err(error) => {
+                    job.fail(error);
+                    if since.elapsed() > CONNECT_PATIENCE {
+                        break;
+                    }
+                }
             }
             if attempt < ATTEMPTS {
                 self.counters.retries.fetch_add(1, Relaxed);
                 std::thread::park_timeout(wait_before(attempt));
             }
         }
-        self.counters.rolled_back_requests.fetch_add(u64::from(self.lane == Lane::Write), Relaxed);
+        self.count_rolled_back();
         job.answer();
+    }
+
+    fn ensure_connected(&mut self) -> Result<(), StoreError> {
+        if !self.connection.is_connected() {
+            self.connection.connect()?;
+            self.counters.connections_opened.fetch_add(1, Relaxed);
+        }
+        Ok(())
+    }
+
+    fn count_rolled_back(&self) {
+        self.counters.rolled_back_requests.fetch_add(u64::from(self.lane == Lane::Write), Relaxed);
     }
 
     /// Runs the job once and answers it, or gives it back to be run again.
@@ -104,8 +122,7 @@ impl Worker {
                 verdict = Verdict::Undo;
             }
         }
-        // Whatever a lost connection held was rolled back: COMMIT was not sent.
-        if !self.connection.is_connected() && verdict == Verdict::Undo {
+        if self.connection.was_lost() {
             verdict = Verdict::Again;
         }
         match verdict {
@@ -115,7 +132,7 @@ impl Worker {
             }
             Verdict::Undo => {
                 self.connection.rollback();
-                self.counters.rolled_back_requests.fetch_add(u64::from(self.lane == Lane::Write), Relaxed);
+                self.count_rolled_back();
                 job.answer();
                 Ok(())
             }
@@ -140,7 +157,7 @@ impl Worker {
                 if may_run_again {
                     return Err(job);
                 }
-                self.counters.rolled_back_requests.fetch_add(1, Relaxed);
+                self.count_rolled_back();
             }
             Err(CommitError::Unknown(error)) => job.fail(error),
         }

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 /// Statements kept prepared by a connection. More than the program has.
 const STATEMENTS: usize = 512;
+/// In the place of a statement's number: it may take its time.
+const UNWATCHED: u64 = u64::MAX;
 /// Virtual machine instructions between two looks at the clock: about 50 µs.
 const INSTRUCTIONS_PER_LOOK: i32 = 4000;
 /// Pages in the write-ahead log that start a checkpoint: 16 MiB.
@@ -120,10 +122,12 @@ impl SqliteConnection {
         statement.raw_execute().map(drop).map_err(translate)
     }
 
-    /// Runs several statements, of a migration.
+    /// Runs several statements, of a migration, however long they take.
     pub(crate) fn batch(&self, sql: &str) -> Result<(), StoreError> {
-        self.statement.fetch_add(1, Relaxed);
-        self.connection.execute_batch(sql).map_err(translate)
+        let number = self.statement.swap(UNWATCHED, Relaxed);
+        let result = self.connection.execute_batch(sql).map_err(translate);
+        self.statement.store(number + 1, Relaxed);
+        result
     }
 
     /// Moves the log into the file and empties it.
@@ -132,6 +136,12 @@ impl SqliteConnection {
         if let Err(error) = moved {
             tracing::warn!(%error, "the write-ahead log stays until the next start");
         }
+    }
+
+    /// Makes every commit fail.
+    #[cfg(test)]
+    pub(crate) fn refuse_commits(&mut self) -> Result<(), StoreError> {
+        self.connection.commit_hook(Some(|| true)).map_err(translate)
     }
 
     fn guarded<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
@@ -164,11 +174,10 @@ impl SqliteConnection {
 
     fn execute_inner(&self, sql: &str, params: &[Param<'_>]) -> Result<u64, StoreError> {
         let mut statement = self.bound(sql, params)?;
-        let mut rows = statement.raw_query();
-        if rows.as_ref().is_some_and(|statement| statement.column_count() == 0) {
-            drop(rows);
+        if statement.column_count() == 0 {
             return statement.raw_execute().map(|count| count as u64).map_err(translate);
         }
+        let mut rows = statement.raw_query();
         let mut count = 0;
         while rows.next().map_err(translate)?.is_some() {
             count += 1;
@@ -242,6 +251,7 @@ fn watch(
     let look = move || {
         let number = statement.load(Relaxed);
         match seen {
+            _ if number == UNWATCHED => false,
             Some((seen, since)) if seen == number => since.elapsed() > limit,
             _ => {
                 seen = Some((number, Instant::now()));
@@ -270,7 +280,7 @@ fn configure(
         .execute_batch(&format!(
             "PRAGMA synchronous=FULL; PRAGMA foreign_keys=OFF; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0;
              PRAGMA cache_size=-{cache}; PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES};
-             PRAGMA journal_size_limit={LOG_BYTES}; PRAGMA trusted_schema=ON;"
+             PRAGMA journal_size_limit={LOG_BYTES};"
         ))
         .map_err(translate)?;
     if role == Role::Reader {

@@ -166,3 +166,42 @@ impl<'a> Group<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::StoreOptions;
+    use crate::job::{Reply, Work};
+    use crate::sqlite::connection::Role;
+
+    #[test]
+    fn a_failed_commit_fails_every_request_of_the_group() {
+        let path = testkit::new_directory("book").join("book.db");
+        let mut connection = SqliteConnection::open(&path, Role::Writer, &StoreOptions::default()).unwrap();
+        connection.batch("CREATE TABLE notes (id BIGINT)").unwrap();
+        connection.refuse_commits().unwrap();
+        let (send, queue) = crossbeam_channel::bounded(8);
+        let answers: Vec<_> = (0..3_i64)
+            .map(|number| {
+                let (reply, answer) = crossbeam_channel::bounded(1);
+                let work = move |tx: &mut dyn Connection| {
+                    tx.execute("INSERT INTO notes (id) VALUES ($1)", &[number.into()])?;
+                    if number == 1 { Err(StoreError::Timeout.into()) } else { Ok(number) }
+                };
+                send.send(Work::boxed(work, Reply::Thread(reply))).unwrap();
+                answer
+            })
+            .collect();
+        drop(send);
+        let counters = Counters::default();
+        run(connection, &queue, &counters);
+        for answer in answers {
+            let outcome = answer.recv().unwrap();
+            assert!(matches!(outcome, Err(Error::Store(StoreError::Engine(_)))), "{outcome:?}");
+        }
+        assert_eq!(counters.snapshot(0, 0).commits, 0);
+        let reader = rusqlite::Connection::open(&path).unwrap();
+        let count: i64 = reader.query_row("SELECT COUNT(*) FROM notes", [], |row| row.get(0)).unwrap();
+        assert_eq!(count, 0);
+    }
+}

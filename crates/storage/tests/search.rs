@@ -1,0 +1,146 @@
+//! Finding accounts by parts of their texts, on both engines.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use billing::Chain;
+use billing::TenantId;
+use billing::account::{AccountDetails, NewAccount, open};
+use storage::search::search_accounts_predicate;
+use storage::{Connection, Engine, Outcome, Param, Store, StoreOptions, accounts};
+use testkit::PostgresCluster;
+use uuid::Uuid;
+
+const TENANT: TenantId = TenantId(1);
+
+fn databases() -> [String; 2] {
+    let file = testkit::new_directory("book").join("book.db");
+    [format!("sqlite:{}", file.display()), PostgresCluster::shared().create_database()]
+}
+
+fn add(store: &Store, tenant: TenantId, name: &str) -> Uuid {
+    let id = Uuid::new_v4();
+    let details = AccountDetails { name: Some(name.to_owned()), ..AccountDetails::default() };
+    let new = NewAccount { external_key: Some(format!("key of {id}")), details, ..NewAccount::default() };
+    let account = open(id, &new, "test", jiff::Timestamp::UNIX_EPOCH).unwrap();
+    let added = store.write_now(move |tx| Ok(accounts::insert(tx, tenant, &account, &Chain::start(id))?));
+    added.unwrap().unwrap();
+    id
+}
+
+fn find(store: &Store, needle: &str) -> Vec<Uuid> {
+    let needle = needle.to_lowercase();
+    let found = store.read_now(move |tx| {
+        let predicate = search_accounts_predicate(tx.engine(), &needle, 2);
+        let sql =
+            format!("SELECT id FROM accounts WHERE tenant_id = $1 AND {} ORDER BY record_id", predicate.sql);
+        let params: Vec<Param<'_>> =
+            [Param::Integer(TENANT.0)].into_iter().chain(predicate.params()).collect();
+        let rows = tx.query(&sql, &params)?;
+        Ok(rows.into_iter().map(|mut row| row.next::<Uuid>()).collect::<Result<Vec<_>, _>>()?)
+    });
+    found.unwrap()
+}
+
+#[test]
+fn parts_of_a_name_find_it_whatever_its_characters() {
+    for url in databases() {
+        let store = Store::open(&url, StoreOptions::default()).unwrap();
+        let plain = add(&store, TENANT, "Wile E. Coyote");
+        let odd = add(&store, TENANT, "50%_off \\ \"Söhne & Co\" 東京都港区");
+        let shuffled = add(&store, TENANT, "coyote e. wile abcxbcd");
+        add(&store, TenantId(2), "Wile E. Coyote of another tenant");
+        assert_eq!(find(&store, "WILE E"), [plain], "{url}");
+        assert_eq!(find(&store, "coyote"), [plain, shuffled], "{url}");
+        for needle in ["0%_o", "%_", "\\ \"s", "söhne", "\" 東", "東京都", "京", "& co"] {
+            assert_eq!(find(&store, needle), [odd], "{url}: {needle}");
+        }
+        for needle in ["50x_off", "0_off", "%off", "abcd", "' OR 1=1", "\"", "nowhere"] {
+            let expected: &[Uuid] = if needle == "\"" { &[odd] } else { &[] };
+            assert_eq!(find(&store, needle), expected, "{url}: {needle}");
+        }
+        assert_eq!(find(&store, ""), [plain, odd, shuffled], "{url}");
+    }
+}
+
+#[test]
+fn a_changed_account_is_found_by_its_new_name_alone() {
+    for url in databases() {
+        let store = Store::open(&url, StoreOptions::default()).unwrap();
+        let id = add(&store, TENANT, "Road Runner");
+        let changed = store.write_now(move |tx| {
+            let mut stored = accounts::by_id(tx, TENANT, id)?.unwrap();
+            stored.account.details.name = Some("Beep Beep".to_owned());
+            Ok(accounts::update(tx, TENANT, &stored.account)?)
+        });
+        changed.unwrap();
+        assert_eq!(find(&store, "runner"), Vec::<Uuid>::new(), "{url}");
+        assert_eq!(find(&store, "p bee"), [id], "{url}");
+        let removed =
+            store.write_now(move |tx| Ok(tx.execute("DELETE FROM accounts WHERE id = $1", &[id.into()])?));
+        assert_eq!(removed.unwrap(), 1);
+        assert_eq!(find(&store, "p bee"), Vec::<Uuid>::new(), "{url}");
+    }
+}
+
+fn plan(tx: &mut dyn Connection, needle: &str) -> Outcome<String> {
+    let predicate = search_accounts_predicate(tx.engine(), needle, 1);
+    let explain = match tx.engine() {
+        Engine::Sqlite => "EXPLAIN QUERY PLAN",
+        Engine::Postgres => "EXPLAIN",
+    };
+    if tx.engine() == Engine::Postgres {
+        // A small table is read faster without any index.
+        tx.execute("SET LOCAL enable_seqscan = off", &[])?;
+    }
+    let sql = format!("{explain} SELECT id FROM accounts WHERE {}", predicate.sql);
+    let params: Vec<Param<'_>> = predicate.params().collect();
+    let mut text = String::new();
+    for mut row in tx.query(&sql, &params)? {
+        if tx.engine() == Engine::Sqlite {
+            for _ in 0..3 {
+                row.next::<i64>()?;
+            }
+        }
+        text.push_str(&row.next::<String>()?);
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+#[test]
+fn three_characters_use_the_index() {
+    for (url, index) in databases().iter().zip(["VIRTUAL TABLE INDEX", "accounts_by_search_text"]) {
+        let store = Store::open(url, StoreOptions::default()).unwrap();
+        let long = store.read_now(|tx| plan(tx, "abc")).unwrap();
+        assert!(long.contains(index), "{long}");
+    }
+}
+
+#[test]
+fn without_the_extension_search_reads_more_and_works() {
+    let url = PostgresCluster::shared().create_database();
+    let owner = Store::open(&url, StoreOptions::default()).unwrap();
+    let made = owner.write_now(|tx| {
+        for statement in [
+            "DROP EXTENSION pg_trgm CASCADE",
+            "CREATE ROLE without_extension LOGIN",
+            "GRANT ALL ON SCHEMA public TO without_extension",
+            "GRANT ALL ON ALL TABLES IN SCHEMA public TO without_extension",
+            "GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO without_extension",
+        ] {
+            tx.execute(statement, &[])?;
+        }
+        Ok(())
+    });
+    made.unwrap();
+    let store =
+        Store::open(&url.replace("//billhook@", "//without_extension@"), StoreOptions::default()).unwrap();
+    let user =
+        store.read_now(|tx| Ok(tx.query_one("SELECT CAST(current_user AS TEXT)", &[])?.next::<String>()?));
+    assert_eq!(user.unwrap(), "without_extension");
+    let id = add(&store, TENANT, "Wile E. Coyote");
+    assert_eq!(find(&store, "coyo"), [id]);
+    // Who may create it gets the index with the next start.
+    drop(Store::open(&url, StoreOptions::default()).unwrap());
+    let plan = store.read_now(|tx| plan(tx, "coyo")).unwrap();
+    assert!(plan.contains("accounts_by_search_text"), "{plan}");
+}
