@@ -38,6 +38,7 @@ pub(crate) fn run(
         let told_to_end = told_to_end()?;
         println!("listening on http://{address}");
         ready(address);
+        tokio::spawn(edge::work_forever(Arc::clone(&edge)));
         let (told, ended) = tokio::sync::oneshot::channel::<()>();
         let serve = axum::serve(listener, app(edge)).with_graceful_shutdown(async move {
             told_to_end.await;

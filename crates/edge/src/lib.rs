@@ -1,11 +1,13 @@
 //! What the desks share at the edge of the server: the state behind every request, answers, the `Idempotency-Key`,
 //! credentials that were right a moment ago. It knows HTTP and the store, and no contract.
 
+mod due_work;
 mod gate;
 mod idempotency;
 mod reply;
 mod routes;
 
+pub use due_work::work_forever;
 pub use gate::{Gate, Operator};
 pub use idempotency::{IdempotencyKey, idempotency_layer};
 pub use reply::Reply;

@@ -10,7 +10,9 @@ pub fn now(tenant: &Tenant) -> Timestamp {
 }
 
 /// What time it is outside, for what belongs to no tenant: sessions, tokens, due work of the server.
+/// To the microsecond, as the book keeps instants.
 #[allow(clippy::disallowed_methods)] // This is the clock.
 pub fn real() -> Timestamp {
-    Timestamp::now()
+    let now = Timestamp::now();
+    Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
 }

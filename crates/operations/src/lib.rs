@@ -6,6 +6,8 @@ pub mod accounts;
 pub mod clock;
 pub mod credentials;
 pub mod custom_fields;
+pub mod due_work;
+pub mod housekeeping;
 mod journal;
 pub mod owner;
 pub mod tags;

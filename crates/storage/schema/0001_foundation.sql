@@ -14,6 +14,7 @@ CREATE TABLE tenants (
   created_by TEXT NOT NULL,
   created_at BIGINT NOT NULL
 );
+CREATE INDEX tenants_with_moved_clock ON tenants (record_id) WHERE clock_offset_micros <> 0;
 
 -- Settings and documents of a tenant: catalogs, callbacks, per-tenant configuration. One row a value.
 CREATE TABLE tenant_values (
@@ -67,6 +68,8 @@ CREATE TABLE sessions (
   last_access_at BIGINT NOT NULL,
   expires_at BIGINT NOT NULL
 );
+CREATE INDEX sessions_by_user ON sessions (user_id);
+CREATE INDEX sessions_by_end ON sessions (expires_at);
 
 -- Long-lived tokens of programs (Togai's API tokens). Only a digest is kept.
 CREATE TABLE api_tokens (
@@ -361,6 +364,8 @@ CREATE TABLE events (
 );
 CREATE INDEX events_in_order ON events (tenant_id, record_id);
 
+-- What is to be done at a time: WAITING, then DONE, or FAILED after too many attempts. due_at is when it falls due;
+-- run_at is when it is tried next.
 CREATE TABLE due_work (
   record_id RECORD_ID,
   tenant_id BIGINT NOT NULL,
@@ -368,14 +373,20 @@ CREATE TABLE due_work (
   kind TEXT NOT NULL,
   payload TEXT NOT NULL,
   due_at BIGINT NOT NULL,
+  run_at BIGINT NOT NULL,
   state TEXT NOT NULL,
   attempts BIGINT NOT NULL,
   last_error TEXT,
   created_at BIGINT NOT NULL,
   finished_at BIGINT
 );
-CREATE INDEX due_work_by_time ON due_work (tenant_id, due_at, record_id) WHERE state = 'WAITING';
-CREATE INDEX due_work_by_account ON due_work (tenant_id, account_id);
+CREATE INDEX due_work_by_time ON due_work (tenant_id, run_at, record_id) WHERE state = 'WAITING';
+CREATE INDEX due_work_by_account ON due_work (tenant_id, account_id, run_at, record_id) WHERE state = 'WAITING';
+CREATE INDEX due_work_of_all_tenants ON due_work (run_at) WHERE state = 'WAITING';
+CREATE INDEX due_work_failed ON due_work (tenant_id, record_id) WHERE state = 'FAILED';
+CREATE INDEX due_work_done ON due_work (finished_at) WHERE state = 'DONE';
+-- The server's own chores wait once each, however many nodes ask for them.
+CREATE UNIQUE INDEX due_work_of_server ON due_work (kind) WHERE tenant_id = 0 AND state = 'WAITING';
 
 CREATE TABLE idempotency_keys (
   tenant_id BIGINT NOT NULL,

@@ -45,7 +45,12 @@ pub fn keep(
     Ok(())
 }
 
-/// Forgets keys older than `before`.
-pub fn forget(tx: &mut dyn Connection, before: Timestamp) -> Result<u64, StoreError> {
-    tx.execute("DELETE FROM idempotency_keys WHERE created_at < $1", &[before.into()])
+/// Forgets up to `limit` keys older than `before`.
+pub fn forget(tx: &mut dyn Connection, before: Timestamp, limit: i64) -> Result<u64, StoreError> {
+    tx.execute(
+        "DELETE FROM idempotency_keys WHERE (tenant_id, scope, idempotency_key) IN (
+             SELECT tenant_id, scope, idempotency_key FROM idempotency_keys WHERE created_at < $1
+             ORDER BY created_at LIMIT $2)",
+        &[before.into(), limit.into()],
+    )
 }

@@ -52,7 +52,7 @@ where
 }
 
 /// Runs `work`, turning a panic into an error: the connection and its thread outlive a bug in one operation.
-pub(crate) fn run_caught<T>(
+pub fn run_caught<T>(
     work: &dyn Fn(&mut dyn Connection) -> Outcome<T>,
     connection: &mut dyn Connection,
 ) -> Outcome<T> {

@@ -1,0 +1,108 @@
+//! Doing due work through the store: piece by piece, each in its own transaction.
+
+use crate::{Edge, SharedEdge};
+use billing::TenantId;
+use jiff::Timestamp;
+use operations::due_work::{self, Done, HANDLERS};
+use std::time::{Duration, Instant};
+use storage::Outcome;
+use storage::due_work::DueWork;
+
+/// How long the worker rests when there was nothing to do. Work scheduled meanwhile is late by this at most.
+const REST: Duration = Duration::from_secs(1);
+
+/// How long a clock waits for what another node is doing before it looks again.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// Most pieces of one tenant in a row, so that the others have their turn.
+const TURN: usize = 100;
+
+/// Most tenants of one round.
+const ROUND: i64 = 1_000;
+
+/// How many rounds pass until the server's own chores are looked after again.
+const CHORES_EVERY: u32 = 600;
+
+/// Does due work until the server ends. Any number of nodes may: each piece is done once.
+pub async fn work_forever(edge: SharedEdge) {
+    for round in 0u32.. {
+        if round % CHORES_EVERY == 0 {
+            look_after_chores(&edge).await;
+        }
+        match edge.run_due_work().await {
+            Ok(true) => {}
+            Ok(false) => tokio::time::sleep(REST).await,
+            Err(error) => {
+                tracing::error!(%error, "due work could not be done; it stays due");
+                tokio::time::sleep(REST).await;
+            }
+        }
+    }
+}
+
+async fn look_after_chores(edge: &Edge) {
+    let now = operations::clock::real();
+    let scheduled = edge.store.write(move |tx| operations::housekeeping::schedule(tx, now, now)).await;
+    if let Err(error) = scheduled {
+        tracing::error!(%error, "the server's chores could not be scheduled");
+    }
+}
+
+impl Edge {
+    /// One round over all tenants that have work to do now. Says whether there may be more.
+    async fn run_due_work(&self) -> Outcome<bool> {
+        let now = operations::clock::real();
+        let tenants = self.store.read(move |tx| Ok(storage::due_work::due_tenants(tx, now, ROUND)?)).await?;
+        let mut more = false;
+        for tenant_id in tenants {
+            for _ in 0..TURN {
+                let done = self.store.write(move |tx| due_work::run_next(tx, tenant_id, HANDLERS)).await?;
+                if !report(done) {
+                    break;
+                }
+                more = true;
+            }
+        }
+        Ok(more)
+    }
+
+    /// Moves a tenant's clock to `target`; it ticks on from there. Forwards, all work that falls due on the way is done
+    /// first, in order, each piece at its time. What is not done when `limit` has passed is left to the worker.
+    pub async fn move_clock(
+        &self,
+        tenant_id: TenantId,
+        target: Timestamp,
+        limit: Option<Duration>,
+    ) -> Outcome<()> {
+        let begun = Instant::now();
+        while limit.is_none_or(|limit| begun.elapsed() < limit) {
+            let step = move |tx: &mut dyn storage::Connection| {
+                due_work::run_next_until(tx, tenant_id, target, HANDLERS)
+            };
+            let found = report(self.store.write(step).await?);
+            let wanting =
+                move |tx: &mut dyn storage::Connection| Ok(storage::due_work::is_due(tx, tenant_id, target)?);
+            if !found && !self.store.read(wanting).await? {
+                break;
+            }
+            if !found {
+                // Another node is at the last pieces.
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        }
+        self.store.write(move |tx| due_work::set_clock(tx, tenant_id, target).map(|_| ())).await
+    }
+}
+
+/// Logs what came of a piece. Says whether there was one.
+fn report(done: Option<Done>) -> bool {
+    match done {
+        Some(Done::Failed(work, reason)) => {
+            let DueWork { record_id, kind, attempts, .. } = work;
+            tracing::warn!(record_id, kind, attempts, reason, "a piece of due work failed");
+            true
+        }
+        Some(Done::Succeeded(_)) => true,
+        None => false,
+    }
+}

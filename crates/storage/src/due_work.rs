@@ -1,0 +1,250 @@
+//! Due work: what is to be done at a time, once, by whichever node comes first.
+
+use crate::{Connection, Engine, Row, StoreError};
+use billing::TenantId;
+use jiff::{SignedDuration, Timestamp};
+use uuid::Uuid;
+
+/// A piece of work to schedule.
+#[derive(Clone, Copy, Debug)]
+pub struct NewDueWork<'a> {
+    /// Whose work it is; [`TenantId::SERVER`] for the server's own chores, of which each kind waits at most once.
+    pub tenant_id: TenantId,
+    /// The account it concerns. The work of one account is done in order of time.
+    pub account_id: Option<Uuid>,
+    /// Which handler does it.
+    pub kind: &'a str,
+    /// What the handler needs to know, as JSON.
+    pub payload: &'a str,
+    /// When it falls due.
+    pub due_at: Timestamp,
+}
+
+/// A piece of work that waits, or that failed too often.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DueWork {
+    /// The order in which work was scheduled; names the piece.
+    pub record_id: i64,
+    /// Whose work it is.
+    pub tenant_id: TenantId,
+    /// The account it concerns.
+    pub account_id: Option<Uuid>,
+    /// Which handler does it.
+    pub kind: String,
+    /// What the handler needs to know, as JSON.
+    pub payload: String,
+    /// When it fell due.
+    pub due_at: Timestamp,
+    /// When it is tried next: when it falls due, or later after a failure.
+    pub run_at: Timestamp,
+    /// How often it was tried in vain.
+    pub attempts: i64,
+    /// Why the last attempt failed.
+    pub last_error: Option<String>,
+}
+
+const COLUMNS: &str = "record_id, tenant_id, account_id, kind, payload, due_at, run_at, attempts, last_error";
+
+fn read(mut row: Row) -> Result<DueWork, StoreError> {
+    Ok(DueWork {
+        record_id: row.next()?,
+        tenant_id: TenantId(row.next()?),
+        account_id: row.next()?,
+        kind: row.next()?,
+        payload: row.next()?,
+        due_at: row.next()?,
+        run_at: row.next()?,
+        attempts: row.next()?,
+        last_error: row.next()?,
+    })
+}
+
+/// Schedules a piece of work, in the transaction of the change that asks for it. Returns its record id, or `None` for
+/// a chore of the server that waits already.
+pub fn schedule(
+    tx: &mut dyn Connection,
+    new: &NewDueWork<'_>,
+    now: Timestamp,
+) -> Result<Option<i64>, StoreError> {
+    let row = tx.query_optional(
+        "INSERT INTO due_work (tenant_id, account_id, kind, payload, due_at, run_at, state, attempts, created_at)
+         VALUES ($1, $2, $3, $4, $5, $5, 'WAITING', 0, $6) ON CONFLICT DO NOTHING RETURNING record_id",
+        &[
+            new.tenant_id.0.into(),
+            new.account_id.into(),
+            new.kind.into(),
+            new.payload.into(),
+            new.due_at.into(),
+            now.into(),
+        ],
+    )?;
+    row.map(|mut row| row.next()).transpose()
+}
+
+/// Takes the tenant's next piece that is to be tried at `until` or before, for this transaction alone: other nodes pass
+/// over it until the transaction ends, and over what comes after it in the same account.
+pub fn claim(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    until: Timestamp,
+) -> Result<Option<DueWork>, StoreError> {
+    // SQLite has one writer: whoever runs this holds the database.
+    let lock = match tx.engine() {
+        Engine::Sqlite => "",
+        Engine::Postgres => "FOR UPDATE SKIP LOCKED",
+    };
+    let sql = format!(
+        "SELECT {COLUMNS} FROM due_work
+         WHERE tenant_id = $1 AND state = 'WAITING' AND run_at <= $2 AND NOT EXISTS (
+             SELECT 1 FROM due_work earlier
+             WHERE earlier.tenant_id = due_work.tenant_id AND earlier.account_id = due_work.account_id
+               AND earlier.state = 'WAITING'
+               AND (earlier.run_at, earlier.record_id) < (due_work.run_at, due_work.record_id))
+         ORDER BY run_at, record_id LIMIT 1 {lock}"
+    );
+    tx.query_optional(&sql, &[tenant_id.0.into(), until.into()])?.map(read).transpose()
+}
+
+/// Marks a claimed piece as done.
+pub fn finish(tx: &mut dyn Connection, work: &DueWork, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE due_work SET state = 'DONE', finished_at = $3 WHERE tenant_id = $1 AND record_id = $2",
+        &[work.tenant_id.0.into(), work.record_id.into(), now.into()],
+    )?;
+    Ok(())
+}
+
+/// Records why an attempt failed. The piece is tried again at `retry_at`; without that it stays FAILED, for a person
+/// to see.
+pub fn fail(
+    tx: &mut dyn Connection,
+    work: &DueWork,
+    error: &str,
+    retry_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let state = if retry_at.is_some() { "WAITING" } else { "FAILED" };
+    tx.execute(
+        "UPDATE due_work SET state = $3, attempts = $4, last_error = $5, run_at = $6, finished_at = $7
+         WHERE tenant_id = $1 AND record_id = $2",
+        &[
+            work.tenant_id.0.into(),
+            work.record_id.into(),
+            state.into(),
+            (work.attempts + 1).into(),
+            error.into(),
+            retry_at.unwrap_or(work.run_at).into(),
+            retry_at.is_none().then_some(now).into(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// The tenants that have work to try now, the longest waiting first, at most `limit`; `real_now` is the real time, and
+/// each tenant's clock counts.
+pub fn due_tenants(
+    tx: &mut dyn Connection,
+    real_now: Timestamp,
+    limit: i64,
+) -> Result<Vec<TenantId>, StoreError> {
+    let mut tenants: Vec<TenantId> = Vec::new();
+    let on_time = tx.query(
+        "SELECT tenant_id, MIN(run_at) FROM (
+             SELECT tenant_id, run_at FROM due_work WHERE state = 'WAITING' AND run_at <= $1
+             ORDER BY run_at LIMIT $2) AS due
+         GROUP BY tenant_id ORDER BY 2, 1",
+        &[real_now.into(), limit.into()],
+    )?;
+    let moved = tx.query(
+        "SELECT t.record_id FROM tenants t
+         WHERE t.clock_offset_micros <> 0 AND EXISTS (
+             SELECT 1 FROM due_work w WHERE w.tenant_id = t.record_id AND w.state = 'WAITING'
+                                        AND w.run_at <= $1 + t.clock_offset_micros)
+         ORDER BY t.record_id LIMIT $2",
+        &[real_now.into(), limit.into()],
+    )?;
+    for mut row in on_time.into_iter().chain(moved) {
+        let tenant_id = TenantId(row.next()?);
+        if !tenants.contains(&tenant_id) {
+            tenants.push(tenant_id);
+        }
+    }
+    Ok(tenants)
+}
+
+/// How the work stands, for `/metrics` and health checks. Tenants whose clock was moved are left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DueWorkStatistics {
+    /// Pieces whose time has come and that are not done yet.
+    pub overdue: i64,
+    /// For how long the oldest of them has been waiting; zero when there is none.
+    pub lag: SignedDuration,
+    /// Pieces that failed too often and wait for a person.
+    pub failed: i64,
+}
+
+/// How the work of all tenants stands at `real_now`.
+pub fn statistics(tx: &mut dyn Connection, real_now: Timestamp) -> Result<DueWorkStatistics, StoreError> {
+    let mut due = tx.query_one(
+        "SELECT COUNT(*), MIN(run_at) FROM due_work
+         WHERE state = 'WAITING' AND run_at <= $1 AND NOT EXISTS (
+             SELECT 1 FROM tenants t WHERE t.record_id = due_work.tenant_id AND t.clock_offset_micros <> 0)",
+        &[real_now.into()],
+    )?;
+    let overdue = due.next()?;
+    let oldest: Option<Timestamp> = due.next()?;
+    let mut failed = tx.query_one("SELECT COUNT(*) FROM due_work WHERE state = 'FAILED'", &[])?;
+    Ok(DueWorkStatistics {
+        overdue,
+        lag: oldest.map_or(SignedDuration::ZERO, |oldest| real_now.duration_since(oldest)),
+        failed: failed.next()?,
+    })
+}
+
+/// Whether the tenant has work to try at `until` or before.
+pub fn is_due(tx: &mut dyn Connection, tenant_id: TenantId, until: Timestamp) -> Result<bool, StoreError> {
+    let row = tx.query_optional(
+        "SELECT 1 FROM due_work WHERE tenant_id = $1 AND state = 'WAITING' AND run_at <= $2 LIMIT 1",
+        &[tenant_id.0.into(), until.into()],
+    )?;
+    Ok(row.is_some())
+}
+
+/// The tenant's pieces that failed too often, oldest first: at most `limit` behind the record id `after`.
+pub fn failed(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<DueWork>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM due_work WHERE tenant_id = $1 AND state = 'FAILED' AND record_id > $2
+         ORDER BY record_id LIMIT $3"
+    );
+    tx.query(&sql, &[tenant_id.0.into(), after.into(), limit.into()])?.into_iter().map(read).collect()
+}
+
+/// Lets a piece that failed too often be tried again from `now` on. Returns whether there was one.
+pub fn run_again(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    record_id: i64,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let changed = tx.execute(
+        "UPDATE due_work SET state = 'WAITING', attempts = 0, run_at = $3, finished_at = NULL
+         WHERE tenant_id = $1 AND record_id = $2 AND state = 'FAILED'",
+        &[tenant_id.0.into(), record_id.into(), now.into()],
+    )?;
+    Ok(changed == 1)
+}
+
+/// Forgets up to `limit` pieces that were done before `before`.
+pub fn forget_done(tx: &mut dyn Connection, before: Timestamp, limit: i64) -> Result<u64, StoreError> {
+    tx.execute(
+        "DELETE FROM due_work WHERE record_id IN (
+             SELECT record_id FROM due_work WHERE state = 'DONE' AND finished_at < $1
+             ORDER BY finished_at LIMIT $2)",
+        &[before.into(), limit.into()],
+    )
+}
