@@ -86,6 +86,9 @@ fn refusal(refusal: &Refusal) -> Reply {
     let say = |status, class, code: i32, message: String| body(status, class, Some(code), message);
     match refusal {
         R::NotPermitted(permission) => unauthorized(*permission),
+        R::ObjectUnknown { object_type: ObjectType::Tenant, id } => {
+            say(missing, TENANT, 20001, format!("Tenant does not exist for id {id}"))
+        }
         R::ObjectUnknown { object_type, id } => {
             let message = format!("Object id={id} type={} doesn't exist!", type_name(*object_type));
             body(missing, OBJECT_UNKNOWN, None, message)
@@ -166,13 +169,15 @@ fn refusal(refusal: &Refusal) -> Reply {
             say(conflict, TENANT, 20000, format!("Tenant already exists for key {api_key}"))
         }
         R::TenantKeyUnknown { api_key } => {
-            say(missing, TENANT, 20002, format!("Tenant does not exist for api key {api_key}"))
+            say(missing, TENANT, 20003, format!("Tenant does not exist for api key {api_key}"))
         }
-        R::UserTaken { username } => say(bad, SECURITY, 40002, format!("User {username} already exists")),
-        R::UserUnknown { username } => say(bad, SECURITY, 40001, format!("User {username} does not exist")),
-        R::RoleTaken { role } => say(bad, SECURITY, 40004, format!("Role {role} already exists")),
+        R::UserTaken { username } => say(bad, SECURITY, 40002, format!("The user {username} already exists")),
+        R::UserUnknown { username } => {
+            say(bad, SECURITY, 40001, format!("The user {username} does not exist or has been inactivated"))
+        }
+        R::RoleTaken { role } => say(bad, SECURITY, 40004, format!("The role {role} already exists")),
         R::PermissionInvalid { permission } => {
-            say(bad, SECURITY, 40005, format!("Invalid permission {permission}"))
+            say(bad, SECURITY, 40005, format!("The permission {permission} is invalid"))
         }
         R::IdempotencyKeyReused => {
             body(StatusCode::UNPROCESSABLE_ENTITY, ARGUMENT, None, refusal.to_string())

@@ -14,7 +14,7 @@ pub(crate) struct Body<T>(pub(crate) T);
 impl<T: DeserializeOwned> FromRequest<SharedEdge> for Body<T> {
     type Rejection = Response;
     async fn from_request(request: Request, edge: &SharedEdge) -> Result<Body<T>, Response> {
-        if !is_json(&request) {
+        if !is_of_type(&request, "application/json") {
             return Err(Reply::empty(StatusCode::UNSUPPORTED_MEDIA_TYPE).into_response());
         }
         let bytes = axum::body::Bytes::from_request(request, edge).await.map_err(rejected)?;
@@ -26,13 +26,29 @@ fn rejected(rejection: BytesRejection) -> Response {
     Reply::empty(rejection.status()).into_response()
 }
 
-/// A request without a content type is taken for JSON, as from scripts that forget it.
-fn is_json(request: &Request) -> bool {
+/// The plain text of a request.
+pub(crate) struct TextBody(pub(crate) String);
+
+impl FromRequest<SharedEdge> for TextBody {
+    type Rejection = Response;
+    async fn from_request(request: Request, edge: &SharedEdge) -> Result<TextBody, Response> {
+        if !is_of_type(&request, "text/plain") {
+            return Err(Reply::empty(StatusCode::UNSUPPORTED_MEDIA_TYPE).into_response());
+        }
+        let bytes = axum::body::Bytes::from_request(request, edge).await.map_err(rejected)?;
+        String::from_utf8(bytes.into())
+            .map(TextBody)
+            .map_err(|_| crate::error::bad_argument("The body must be UTF-8 text").into_response())
+    }
+}
+
+/// A request without a content type is taken for what the operation wants, as from scripts that forget it.
+fn is_of_type(request: &Request, wanted: &str) -> bool {
     let content_type =
         request.headers().get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     content_type.is_none_or(|value| {
         let essence = value.split(';').next().unwrap_or_default().trim();
-        essence.eq_ignore_ascii_case("application/json")
+        essence.eq_ignore_ascii_case(wanted)
     })
 }
 

@@ -4,21 +4,40 @@
 
 mod accounts;
 mod audit;
+mod clock;
 mod custom_fields;
 mod error;
 mod json;
 mod location;
+mod manners;
+mod nodes;
 mod query;
+mod security;
 mod session;
 mod tags;
+mod tenant_values;
 mod tenants;
 
 use edge::Route;
 
 /// All operations of this desk.
 pub fn routes() -> Vec<Route> {
-    [accounts::routes(), custom_fields::routes(), tags::routes(), tenants::routes()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        accounts::routes(),
+        clock::routes(),
+        custom_fields::routes(),
+        nodes::routes(),
+        security::routes(),
+        tags::routes(),
+        tenant_values::routes(),
+        tenants::routes(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// The desk, with the manners of its contract.
+pub fn router() -> axum::Router<edge::SharedEdge> {
+    manners::router(routes())
 }

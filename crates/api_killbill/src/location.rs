@@ -32,10 +32,28 @@ impl FromRequestParts<SharedEdge> for Base {
 }
 
 impl Base {
+    /// Whether the caller reaches this server over TLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.0.starts_with("https://")
+    }
+
     /// 201 with the location of `path`, which begins with `/`, beneath `/1.0/kb`.
     pub(crate) fn created(&self, path: &str) -> Reply {
         Reply::empty(StatusCode::CREATED).with("Location", format!("{}/1.0/kb{path}", self.0))
     }
+}
+
+/// A text as one segment of a path.
+pub(crate) fn segment(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
 }
 
 /// An id from the path. What is no id is no path of ours: 404.

@@ -2,7 +2,7 @@
 //! (`X-Killbill-CreatedBy`, `Reason`, `Comment`).
 
 use crate::error::{ERRORS, bad_argument};
-use axum::extract::FromRequestParts;
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,6 +10,7 @@ use billing::{Caller, Tenant};
 use edge::{Edge, IdempotencyKey, Operator, Reply, Session, SharedEdge};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
+use std::net::SocketAddr;
 use uuid::Uuid;
 
 /// A request that reads a tenant's book: its caller need not say who he is for the record.
@@ -23,8 +24,14 @@ pub(crate) struct OperatorCall {
     /// Who calls.
     #[allow(dead_code, reason = "users manage users by it")]
     pub(crate) operator: Operator,
+    /// His session, when a cookie let him in.
+    pub(crate) session: Option<storage::sessions::Session>,
+    /// The address that he calls from, if the server knows it.
+    pub(crate) host: Option<String>,
     /// What he says about it; none without `X-Killbill-CreatedBy`.
     pub(crate) caller: Option<Caller>,
+    /// The key under which this request is done at most once.
+    pub(crate) idempotency: Option<IdempotencyKey>,
 }
 
 impl FromRequestParts<SharedEdge> for Reading {
@@ -50,14 +57,19 @@ impl FromRequestParts<SharedEdge> for Writing {
 impl FromRequestParts<SharedEdge> for OperatorCall {
     type Rejection = Response;
     async fn from_request_parts(parts: &mut Parts, edge: &SharedEdge) -> Result<OperatorCall, Response> {
-        let operator = operator(&parts.headers, edge).await.map_err(Reply::into_response)?;
+        let (operator, session) = operator(&parts.headers, edge).await.map_err(Reply::into_response)?;
+        let host = parts
+            .extensions
+            .get::<ConnectInfo<SocketAddr>>()
+            .map(|ConnectInfo(address)| address.ip().to_string());
         let caller = match created_by(&parts.headers) {
             Some(created_by) => {
                 Some(caller(&parts.headers, created_by, &operator).map_err(Reply::into_response)?)
             }
             None => None,
         };
-        Ok(OperatorCall { operator, caller })
+        let idempotency = parts.extensions.remove::<IdempotencyKey>();
+        Ok(OperatorCall { operator, session, host, caller, idempotency })
     }
 }
 
@@ -66,6 +78,13 @@ impl OperatorCall {
     pub(crate) fn writing(&self) -> Result<Caller, Reply> {
         self.caller.clone().ok_or_else(created_by_missing)
     }
+
+    /// The change of what belongs to no tenant, as [`Edge::write`] wants it; 400 when he did not say who he is.
+    pub(crate) fn into_session(self) -> Result<Session, Reply> {
+        let caller = self.writing()?;
+        let now = operations::clock::real();
+        Ok(Session { tenant: Tenant::server(), caller, now, idempotency: self.idempotency })
+    }
 }
 
 fn created_by_missing() -> Reply {
@@ -73,8 +92,8 @@ fn created_by_missing() -> Reply {
 }
 
 async fn session(parts: &mut Parts, edge: &Edge, created_by: String) -> Result<Session, Reply> {
-    let operator = operator(&parts.headers, edge).await?;
-    let tenant = tenant(&parts.headers, edge).await?;
+    let (operator, _) = operator(&parts.headers, edge).await?;
+    let tenant = tenant(parts, edge).await?;
     let caller = caller(&parts.headers, created_by, &operator)?;
     let now = operations::clock::now(&tenant);
     let idempotency = parts.extensions.remove::<IdempotencyKey>();
@@ -85,7 +104,17 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
 }
 
-async fn operator(headers: &HeaderMap, edge: &Edge) -> Result<Operator, Reply> {
+/// Who calls: a session's cookie comes before name and password.
+async fn operator(
+    headers: &HeaderMap,
+    edge: &Edge,
+) -> Result<(Operator, Option<storage::sessions::Session>), Reply> {
+    if let Some(token) = session_token(headers) {
+        let known = edge.session(token).await.map_err(|error| ERRORS.reply(&error))?;
+        if let Some((operator, session)) = known {
+            return Ok((operator, Some(session)));
+        }
+    }
     let unauthenticated =
         || Reply::empty(StatusCode::UNAUTHORIZED).with("WWW-Authenticate", "BASIC realm=\"application\"");
     let (username, password) = header(headers, "authorization")
@@ -95,17 +124,32 @@ async fn operator(headers: &HeaderMap, edge: &Edge) -> Result<Operator, Reply> {
         .and_then(|decoded| String::from_utf8(decoded).ok())
         .and_then(|pair| pair.split_once(':').map(|(name, password)| (name.to_owned(), password.to_owned())))
         .ok_or_else(unauthenticated)?;
-    edge.operator(&username, &password)
-        .await
-        .map_err(|error| ERRORS.reply(&error))?
-        .ok_or_else(unauthenticated)
+    let operator = edge.operator(&username, &password).await.map_err(|error| ERRORS.reply(&error))?;
+    operator.map(|operator| (operator, None)).ok_or_else(unauthenticated)
 }
 
-async fn tenant(headers: &HeaderMap, edge: &Edge) -> Result<Tenant, Reply> {
+/// Name of the cookie that carries a session's token.
+pub(crate) const SESSION_COOKIE: &str = "JSESSIONID";
+
+fn session_token(headers: &HeaderMap) -> Option<&str> {
+    headers
+        .get_all(http::header::COOKIE)
+        .into_iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(name, _)| *name == SESSION_COOKIE)
+        .map(|(_, token)| token)
+}
+
+async fn tenant(parts: &Parts, edge: &Edge) -> Result<Tenant, Reply> {
     let unauthorized = |message: &str| {
-        let body = serde_json::json!({ "message": message, "status": "401" });
+        let body = serde_json::json!({
+            "servlet": "default", "message": message, "url": parts.uri.path(), "status": "401",
+        });
         Reply::json(StatusCode::UNAUTHORIZED, &body)
     };
+    let headers = &parts.headers;
     let (Some(key), Some(secret)) =
         (header(headers, "x-killbill-apikey"), header(headers, "x-killbill-apisecret"))
     else {

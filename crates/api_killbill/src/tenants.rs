@@ -61,20 +61,32 @@ struct TenantRequest {
 async fn create_tenant(
     State(edge): State<SharedEdge>,
     call: OperatorCall,
+    query: Query,
     base: Base,
     Body(request): Body<TenantRequest>,
 ) -> Answer {
-    let caller = call.writing()?;
-    let (Some(api_key), Some(secret)) = (request.api_key, request.api_secret) else {
-        return Ok(bad_argument("Tenant apiKey and apiSecret need to be set"));
+    let session = call.into_session()?;
+    let needed = |text: Option<String>, name: &str| {
+        let given = text.filter(|text| !text.is_empty());
+        given.ok_or_else(|| bad_argument(format!("TenantJson {name} needs to be set")))
     };
-    let new = NewTenant { api_key, external_key: request.external_key, ..NewTenant::default() };
+    let api_key = needed(request.api_key, "apiKey")?;
+    let secret = needed(request.api_secret, "apiSecret")?;
+    let new = NewTenant {
+        api_key,
+        external_key: request.external_key,
+        has_own_catalog: !query.flag("useGlobalDefault"),
+        ..NewTenant::default()
+    };
+    operations::tenants::check(&session.caller, &new).map_err(|refusal| (ERRORS.refusal)(&refusal))?;
     let hashed = tokio::task::block_in_place(|| operations::tenants::hash_secret(new, &secret));
     let new = hashed.map_err(|error| ERRORS.reply(&error))?;
-    let now = operations::clock::real();
-    let made = edge.store.write(move |tx| operations::tenants::create(tx, &caller, now, &new)).await;
-    let tenant = made.map_err(|error| ERRORS.reply(&error))?;
-    Ok(base.created(&format!("/tenants/{}", tenant.id)))
+    let by = session.clone();
+    let work = move |tx: &mut dyn Connection| {
+        let tenant = operations::tenants::create(tx, &by.caller, by.now, &new)?;
+        Ok(base.created(&format!("/tenants/{}", tenant.id)))
+    };
+    Ok(edge.write(&session, &ERRORS, work).await)
 }
 
 async fn get_tenant(

@@ -8,6 +8,7 @@ use edge::{Edge, Gate, Settings, SharedEdge};
 use operations::{clock, credentials, tenants};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use storage::Store;
 use storage::users::User;
@@ -28,8 +29,13 @@ pub(crate) fn run(
     ready: impl FnOnce(SocketAddr),
 ) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let edge =
-        Arc::new(Edge { store: store.clone(), settings, gate: Gate::default(), started_at: clock::real() });
+    let edge = Arc::new(Edge {
+        store: store.clone(),
+        settings,
+        gate: Gate::default(),
+        started_at: clock::real(),
+        out_of_rotation: AtomicBool::new(false),
+    });
     runtime.block_on(async move {
         let listener = tokio::net::TcpListener::bind(listen)
             .await
@@ -61,8 +67,7 @@ pub(crate) fn run(
 }
 
 fn app(edge: SharedEdge) -> Router {
-    let routes = [api_killbill::routes()].into_iter().flatten().collect();
-    edge::router(routes)
+    api_killbill::router()
         .route("/healthz", get(|| async { "ok" }))
         .layer(axum::middleware::from_fn(|request, next| edge::idempotency_layer(BODY_LIMIT, request, next)))
         .layer(axum::extract::DefaultBodyLimit::max(BODY_LIMIT))

@@ -13,6 +13,7 @@ mod object;
 pub mod organization;
 pub mod payment_method;
 mod refusal;
+pub mod role;
 pub mod tag;
 mod tenant;
 pub mod text;

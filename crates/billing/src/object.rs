@@ -31,11 +31,12 @@ pub enum ObjectType {
     Customer,
     Organization,
     User,
+    Role,
 }
 
 impl ObjectType {
     /// Every kind, in the order of declaration.
-    pub const ALL: [ObjectType; 22] = [
+    pub const ALL: [ObjectType; 23] = [
         ObjectType::Account,
         ObjectType::AccountEmail,
         ObjectType::BlockingStates,
@@ -58,6 +59,7 @@ impl ObjectType {
         ObjectType::Customer,
         ObjectType::Organization,
         ObjectType::User,
+        ObjectType::Role,
     ];
 
     /// The name on the wire and in the database.
@@ -85,6 +87,7 @@ impl ObjectType {
             ObjectType::Customer => "CUSTOMER",
             ObjectType::Organization => "ORGANIZATION",
             ObjectType::User => "USER",
+            ObjectType::Role => "ROLE",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Doing due work through the store: piece by piece, each in its own transaction.
 
 use crate::{Edge, SharedEdge};
-use billing::TenantId;
+use billing::{Tenant, TenantId};
 use jiff::Timestamp;
 use operations::due_work::{self, Done, HANDLERS};
 use std::time::{Duration, Instant};
@@ -91,6 +91,26 @@ impl Edge {
             }
         }
         self.store.write(move |tx| due_work::set_clock(tx, tenant_id, target).map(|_| ())).await
+    }
+
+    /// Waits until all work that is due for a tenant now is done, but no longer than `limit`. Says whether it is.
+    pub async fn wait_for_due_work(&self, tenant: Tenant, limit: Duration) -> Outcome<bool> {
+        let (tenant_id, until) = (tenant.tenant_id, operations::clock::now(&tenant));
+        let begun = Instant::now();
+        loop {
+            let step = move |tx: &mut dyn storage::Connection| due_work::run_next(tx, tenant_id, HANDLERS);
+            let wanting =
+                move |tx: &mut dyn storage::Connection| Ok(storage::due_work::is_due(tx, tenant_id, until)?);
+            if !self.store.read(wanting).await? {
+                return Ok(true);
+            }
+            if begun.elapsed() >= limit {
+                return Ok(false);
+            }
+            if !report(self.store.write(step).await?) {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        }
     }
 }
 

@@ -1,10 +1,13 @@
 //! Who may come in: tenants by key and secret, operators by name and password.
 
 use crate::Edge;
-use billing::{Permissions, Tenant};
+use billing::{Permissions, Tenant, TenantId};
+use jiff::{SignedDuration, Timestamp};
+use operations::clock;
 use operations::credentials::{self, Remembered};
 use std::sync::Mutex;
-use storage::{Outcome, StoreError};
+use storage::sessions::Session;
+use storage::{Connection, Outcome, StoreError};
 use uuid::Uuid;
 
 /// A user of the server (Kill Bill's users): he belongs to no tenant.
@@ -23,15 +26,23 @@ pub struct Operator {
 pub struct Gate {
     tenants: Remembered<Tenant>,
     operators: Remembered<Operator>,
+    sessions: Remembered<(Operator, Session)>,
     /// One slow hash at a time: a burst of first requests proves a credential once, and memory stays small.
     hashing: Mutex<()>,
 }
+
+/// A session ends when it was not used for so long.
+pub const SESSION_IDLE: SignedDuration = SignedDuration::from_hours(1);
+
+/// The use of a session is noted no more often than this.
+const SESSION_NOTED_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
 impl Gate {
     /// Forgets all that was proven, after a password, role or tenant has changed.
     pub fn forget_all(&self) {
         self.tenants.forget_all();
         self.operators.forget_all();
+        self.sessions.forget_all();
     }
 }
 
@@ -52,7 +63,10 @@ impl Edge {
         }
         let key = api_key.to_owned();
         let found = self.store.read_point(move |tx| Ok(storage::tenants::by_api_key(tx, &key)?)).await?;
-        let Some((tenant, hash)) = found else { return Ok(None) };
+        let Some((tenant, hash)) = found else {
+            self.verify(api_secret, credentials::decoy().to_owned()).await?;
+            return Ok(None);
+        };
         if self.gate.tenants.recall(&digest).is_none() && !self.verify(api_secret, hash).await? {
             return Ok(None);
         }
@@ -70,22 +84,57 @@ impl Edge {
         let found = self
             .store
             .read_point(move |tx| {
-                let Some(user) = storage::users::by_username(tx, billing::TenantId::SERVER, &name)? else {
+                let Some(user) = storage::users::by_username(tx, TenantId::SERVER, &name)? else {
                     return Ok(None);
                 };
                 let permissions = storage::users::permissions(tx, user.id)?;
                 Ok(Some((user, permissions)))
             })
             .await?;
-        let Some((user, permissions)) = found else { return Ok(None) };
-        let Some(hash) = user.password_hash else { return Ok(None) };
-        if !self.verify(password, hash).await? {
-            return Ok(None);
-        }
+        let hash = found.as_ref().and_then(|(user, _)| user.password_hash.clone());
+        // A name that nobody has costs as much as a wrong password.
+        let verified = self.verify(password, hash.unwrap_or_else(|| credentials::decoy().to_owned())).await?;
+        let Some((user, permissions)) = found.filter(|_| verified) else { return Ok(None) };
         let operator =
             Operator { id: user.id, username: user.username, permissions: Permissions::new(permissions) };
         self.gate.operators.remember(digest, operator.clone());
         Ok(Some(operator))
+    }
+
+    /// Opens a session for an operator who has just shown his password. Returns the token that stands for it.
+    pub async fn open_session(&self, operator: &Operator, host: Option<String>) -> Outcome<String> {
+        let token = credentials::random_secret();
+        let now = clock::real();
+        let session = Session {
+            id: Uuid::new_v4(),
+            user_id: operator.id,
+            host,
+            started_at: now,
+            last_access_at: now,
+            expires_at: session_end(now),
+        };
+        let digest = credentials::token_digest(&token);
+        self.store.write(move |tx| Ok(storage::sessions::insert(tx, &digest, &session)?)).await?;
+        Ok(token)
+    }
+
+    /// The session that a token stands for, and whose it is, unless it has ended. Using it keeps it open.
+    pub async fn session(&self, token: &str) -> Outcome<Option<(Operator, Session)>> {
+        let remembered = self.gate.sessions.digest(&[token.as_bytes()]);
+        if let Some(known) = self.gate.sessions.recall(&remembered) {
+            return Ok(Some(known));
+        }
+        let digest = credentials::token_digest(token);
+        let now = clock::real();
+        let found = self.store.read_point(move |tx| session_of(tx, &digest, now)).await?;
+        let Some((operator, mut session)) = found else { return Ok(None) };
+        if now.duration_since(session.last_access_at) >= SESSION_NOTED_EVERY {
+            (session.last_access_at, session.expires_at) = (now, session_end(now));
+            let expires_at = session.expires_at;
+            self.store.write(move |tx| Ok(storage::sessions::touch(tx, &digest, now, expires_at)?)).await?;
+        }
+        self.gate.sessions.remember(remembered, (operator.clone(), session.clone()));
+        Ok(Some((operator, session)))
     }
 
     async fn verify(&self, secret: &str, hash: String) -> Outcome<bool> {
@@ -96,4 +145,22 @@ impl Edge {
         });
         Ok::<bool, StoreError>(verified).map_err(Into::into)
     }
+}
+
+fn session_end(now: Timestamp) -> Timestamp {
+    now.checked_add(SESSION_IDLE).unwrap_or(now)
+}
+
+fn session_of(
+    tx: &mut dyn Connection,
+    digest: &[u8],
+    now: Timestamp,
+) -> Outcome<Option<(Operator, Session)>> {
+    let Some(session) = storage::sessions::by_token(tx, digest, now)? else { return Ok(None) };
+    let Some(user) = storage::users::by_id(tx, session.user_id)? else { return Ok(None) };
+    if user.tenant_id != TenantId::SERVER {
+        return Ok(None);
+    }
+    let permissions = Permissions::new(storage::users::permissions(tx, user.id)?);
+    Ok(Some((Operator { id: user.id, username: user.username, permissions }, session)))
 }

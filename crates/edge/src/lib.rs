@@ -8,15 +8,16 @@ mod reply;
 mod routes;
 
 pub use due_work::work_forever;
-pub use gate::{Gate, Operator};
+pub use gate::{Gate, Operator, SESSION_IDLE};
 pub use idempotency::{IdempotencyKey, idempotency_layer};
 pub use reply::Reply;
-pub use routes::{Route, route, router};
+pub use routes::{Route, route, router, router_with_slashes};
 
 use billing::{Caller, Refusal, Tenant};
 use http::StatusCode;
 use jiff::Timestamp;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use storage::{Connection, Error, Outcome, Store, StoreError};
 
 /// What the operator chose for the whole server.
@@ -42,6 +43,8 @@ pub struct Edge {
     pub gate: Gate,
     /// When this node started.
     pub started_at: Timestamp,
+    /// Whether an operator took this node out of rotation: it works, and says that it wants no new requests.
+    pub out_of_rotation: AtomicBool,
 }
 
 /// The state as handlers receive it.

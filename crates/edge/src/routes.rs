@@ -22,3 +22,11 @@ pub fn route(method: &'static str, path: impl Into<String>, handler: MethodRoute
 pub fn router(routes: Vec<Route>) -> Router<SharedEdge> {
     routes.into_iter().fold(Router::new(), |router, route| router.route(&route.path, route.handler))
 }
+
+/// [`router`], where a path and the same path with a slash behind it are one resource.
+pub fn router_with_slashes(routes: Vec<Route>) -> Router<SharedEdge> {
+    routes.into_iter().fold(Router::new(), |router, route| {
+        let with_slash = format!("{}/", route.path);
+        router.route(route.path, route.handler.clone()).route(&with_slash, route.handler)
+    })
+}

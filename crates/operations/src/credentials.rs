@@ -4,9 +4,9 @@
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Hashes a password or secret with argon2id and a random salt.
@@ -21,6 +21,18 @@ pub fn hash(secret: &str) -> Result<String, storage::StoreError> {
 pub fn verify(secret: &str, hash: &str) -> bool {
     argon2::password_hash::phc::PasswordHash::new(hash)
         .is_ok_and(|hash| Argon2::default().verify_password(secret.as_bytes(), &hash).is_ok())
+}
+
+/// A hash that no secret is known for. Checking a secret against it takes as long as against a real one, so that the
+/// answer for a name that nobody has takes as long as any other.
+pub fn decoy() -> &'static str {
+    static DECOY: LazyLock<String> = LazyLock::new(|| hash(&random_secret()).unwrap_or_default());
+    &DECOY
+}
+
+/// The digest under which a token is kept. Tokens are random, so that no slow hash is needed.
+pub fn token_digest(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
 }
 
 /// A password or token of 160 random bits, in base 32 digits and lower-case letters.

@@ -10,7 +10,9 @@ pub mod due_work;
 pub mod housekeeping;
 mod journal;
 pub mod owner;
+pub mod security;
 pub mod tags;
+pub mod tenant_values;
 pub mod tenants;
 
 pub use journal::{AccountJournal, record_of_tenant};

@@ -1,6 +1,7 @@
 //! Making and finding tenants.
 
 use crate::credentials;
+use crate::tenant_values::Keep;
 use billing::text::check_text;
 use billing::{Caller, ChangeType, ObjectType, Permission, Refusal, Tenant, TenantId};
 use jiff::{SignedDuration, Timestamp};
@@ -20,18 +21,30 @@ pub struct NewTenant {
     pub name: Option<String>,
     /// Host name of its DjaoApp desk.
     pub domain: Option<String>,
+    /// Whether it begins with an empty catalog of its own, rather than with the server's.
+    pub has_own_catalog: bool,
+}
+
+/// The catalog of a tenant that has not uploaded one: no products yet.
+const EMPTY_CATALOG: &str = include_str!("empty_catalog.xml");
+
+/// Refuses a caller who may not make such a tenant, and keys that cannot be.
+pub fn check(caller: &Caller, new: &NewTenant) -> Result<(), Refusal> {
+    caller.require(Permission::TenantCreate)?;
+    if new.has_own_catalog {
+        caller.require(Permission::CatalogConfigUpload)?;
+        caller.require(Permission::TenantKvsAdd)?;
+    }
+    if new.api_key.is_empty() {
+        return Err(Refusal::FieldMissing { field: "apiKey" });
+    }
+    check_text("apiKey", &new.api_key, 128, false)?;
+    new.external_key.as_deref().map_or(Ok(()), |key| check_text("externalKey", key, 255, false))
 }
 
 /// Makes a tenant. Refuses a taken API key.
 pub fn create(tx: &mut dyn Connection, caller: &Caller, now: Timestamp, new: &NewTenant) -> Outcome<Tenant> {
-    caller.require(Permission::TenantCreate)?;
-    if new.api_key.is_empty() {
-        return Err(Refusal::FieldMissing { field: "apiKey" }.into());
-    }
-    check_text("apiKey", &new.api_key, 128, false)?;
-    if let Some(key) = &new.external_key {
-        check_text("externalKey", key, 255, false)?;
-    }
+    check(caller, new)?;
     let mut tenant = Tenant {
         tenant_id: TenantId::SERVER,
         id: Uuid::new_v4(),
@@ -48,6 +61,12 @@ pub fn create(tx: &mut dyn Connection, caller: &Caller, now: Timestamp, new: &Ne
         serde_json::json!({ "id": tenant.id, "externalKey": tenant.external_key, "apiKey": tenant.api_key });
     let change = (ChangeType::Insert, ObjectType::Tenant, tenant.id, tenant.tenant_id.0);
     crate::record_of_tenant(tx, tenant.tenant_id, caller, now, change, &snapshot)?;
+    if new.has_own_catalog {
+        let catalog =
+            EMPTY_CATALOG.replace("{effective_date}", &now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+        let value = ("CATALOG", catalog.as_str());
+        crate::tenant_values::put(tx, tenant.tenant_id, caller, now, Keep::Replace, value)?;
+    }
     Ok(tenant)
 }
 

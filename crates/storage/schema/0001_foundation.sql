@@ -52,6 +52,13 @@ CREATE TABLE user_roles (
   PRIMARY KEY (user_id, role)
 );
 
+-- Roles that were ever defined; the row to lock while what a role permits is replaced.
+CREATE TABLE roles (
+  record_id RECORD_ID,
+  id UUID NOT NULL,
+  role TEXT NOT NULL UNIQUE
+);
+
 CREATE TABLE role_permissions (
   role TEXT NOT NULL,
   permission TEXT NOT NULL,

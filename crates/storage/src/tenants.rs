@@ -1,8 +1,9 @@
 //! Tenants and the values kept for them.
 
-use crate::{Connection, Param, Row, StoreError};
+use crate::{Connection, Row, StoreError};
 use billing::{Tenant, TenantId};
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 const COLUMNS: &str = "record_id, id, external_key, name, domain, api_key, clock_offset_micros, created_at";
@@ -109,22 +110,56 @@ pub fn values(tx: &mut dyn Connection, tenant_id: TenantId, name: &str) -> Resul
     .collect()
 }
 
-/// The names and values whose name starts with `prefix`, by name, then oldest first.
+/// The values of all keys that begin with `prefix`, by key and then oldest first.
 pub fn values_with_prefix(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
     prefix: &str,
-) -> Result<Vec<(String, String)>, StoreError> {
-    let mut end = prefix.to_owned();
-    end.push(char::MAX);
-    tx.query(
-        "SELECT name, value FROM tenant_values WHERE tenant_id = $1 AND name >= $2 AND name < $3
+) -> Result<BTreeMap<String, Vec<String>>, StoreError> {
+    let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let rows = tx.query(
+        "SELECT name, value FROM tenant_values WHERE tenant_id = $1 AND SUBSTR(name, 1, LENGTH($2)) = $2
          ORDER BY name, record_id",
-        &[tenant_id.0.into(), prefix.into(), Param::Text(&end)],
+        &[tenant_id.0.into(), prefix.into()],
+    )?;
+    for mut row in rows {
+        values.entry(row.next()?).or_default().push(row.next()?);
+    }
+    Ok(values)
+}
+
+/// A value as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredValue {
+    /// The order in which values were added.
+    pub record_id: i64,
+    /// Its id.
+    pub id: Uuid,
+    /// The value.
+    pub value: String,
+}
+
+/// The values of a key as they are kept, oldest first.
+pub fn stored_values(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    name: &str,
+) -> Result<Vec<StoredValue>, StoreError> {
+    tx.query(
+        "SELECT record_id, id, value FROM tenant_values WHERE tenant_id = $1 AND name = $2 ORDER BY record_id",
+        &[tenant_id.0.into(), name.into()],
     )?
     .into_iter()
-    .map(|mut row| Ok((row.next()?, row.next()?)))
+    .map(|mut row| Ok(StoredValue { record_id: row.next()?, id: row.next()?, value: row.next()? }))
     .collect()
+}
+
+/// Locks the tenant's row until the transaction ends: one at a time changes its values.
+pub fn lock(tx: &mut dyn Connection, tenant_id: TenantId) -> Result<(), StoreError> {
+    let for_update = crate::connection::for_update(tx.engine());
+    let sql = format!("SELECT record_id FROM tenants WHERE record_id = $1 {for_update}");
+    tx.query_one(&sql, &[tenant_id.0.into()])?;
+    Ok(())
 }
 
 /// Adds a value to a name; returns its record id.

@@ -3,6 +3,7 @@
 use crate::{Connection, Row, StoreError};
 use billing::TenantId;
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// A user who may log in.
@@ -131,8 +132,32 @@ pub fn role(tx: &mut dyn Connection, role: &str) -> Result<Vec<String>, StoreErr
         .collect()
 }
 
-/// Replaces what a role permits.
-pub fn set_role(tx: &mut dyn Connection, role: &str, permissions: &[String]) -> Result<(), StoreError> {
+/// What every role permits, by the role's name. Roles that permit nothing are left out.
+pub fn all_roles(tx: &mut dyn Connection) -> Result<BTreeMap<String, Vec<String>>, StoreError> {
+    let mut roles: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for mut row in tx.query("SELECT role, permission FROM role_permissions ORDER BY role, position", &[])? {
+        roles.entry(row.next()?).or_default().push(row.next()?);
+    }
+    Ok(roles)
+}
+
+/// Locks a role until the transaction ends, and makes its row if it is new. Returns its record id and its id.
+pub fn lock_role(tx: &mut dyn Connection, role: &str) -> Result<(i64, Uuid), StoreError> {
+    let mut row = tx.query_one(
+        "INSERT INTO roles (id, role) VALUES ($1, $2) ON CONFLICT (role) DO UPDATE SET role = excluded.role
+         RETURNING record_id, id",
+        &[Uuid::new_v4().into(), role.into()],
+    )?;
+    Ok((row.next()?, row.next()?))
+}
+
+/// Replaces what a role permits. Returns the role's record id and its id.
+pub fn set_role(
+    tx: &mut dyn Connection,
+    role: &str,
+    permissions: &[String],
+) -> Result<(i64, Uuid), StoreError> {
+    let ids = lock_role(tx, role)?;
     tx.execute("DELETE FROM role_permissions WHERE role = $1", &[role.into()])?;
     for (position, permission) in (0i64..).zip(permissions) {
         tx.execute(
@@ -140,5 +165,42 @@ pub fn set_role(tx: &mut dyn Connection, role: &str, permissions: &[String]) -> 
             &[role.into(), permission.into(), position.into()],
         )?;
     }
+    Ok(ids)
+}
+
+/// Locks a user's row until the transaction ends. Returns his record id and himself; deleted users are not found.
+pub fn lock_by_username(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    username: &str,
+) -> Result<Option<(i64, User)>, StoreError> {
+    let for_update = crate::connection::for_update(tx.engine());
+    let sql = format!(
+        "SELECT record_id, {COLUMNS} FROM users WHERE tenant_id = $1 AND username = $2 AND is_active = $3 {for_update}"
+    );
+    let row = tx.query_optional(&sql, &[tenant_id.0.into(), username.into(), true.into()])?;
+    row.map(|mut row| Ok((row.next()?, read(row)?))).transpose()
+}
+
+/// Changes a user's password.
+pub fn set_password(
+    tx: &mut dyn Connection,
+    user_id: Uuid,
+    password_hash: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE users SET password_hash = $2, updated_at = $3 WHERE id = $1",
+        &[user_id.into(), password_hash.into(), now.into()],
+    )?;
+    Ok(())
+}
+
+/// Lets a user log in no more. His name stays taken.
+pub fn deactivate(tx: &mut dyn Connection, user_id: Uuid, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE users SET is_active = $2, updated_at = $3 WHERE id = $1",
+        &[user_id.into(), false.into(), now.into()],
+    )?;
     Ok(())
 }
