@@ -27,6 +27,6 @@ pub fn router(routes: Vec<Route>) -> Router<SharedEdge> {
 pub fn router_with_slashes(routes: Vec<Route>) -> Router<SharedEdge> {
     routes.into_iter().fold(Router::new(), |router, route| {
         let with_slash = format!("{}/", route.path);
-        router.route(route.path, route.handler.clone()).route(&with_slash, route.handler)
+        router.route(&route.path, route.handler.clone()).route(&with_slash, route.handler)
     })
 }

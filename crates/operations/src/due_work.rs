@@ -57,7 +57,7 @@ pub fn schedule(
     (due_at, now): (Timestamp, Timestamp),
 ) -> Outcome<()> {
     let payload = crate::journal::snapshot(payload)?;
-    due_work::schedule(tx, &NewDueWork { tenant_id, account_id, kind, payload: &payload, due_at }, now)?;
+    due_work::schedule(tx, tenant_id, &NewDueWork { account_id, kind, payload: &payload, due_at }, now)?;
     Ok(())
 }
 

@@ -25,9 +25,8 @@ const SHORT_PAUSE: SignedDuration = SignedDuration::from_secs(1);
 
 /// Sees to it that a turn waits.
 pub fn schedule(tx: &mut dyn Connection, due_at: Timestamp, now: Timestamp) -> Outcome<()> {
-    let chore =
-        NewDueWork { tenant_id: TenantId::SERVER, account_id: None, kind: KIND, payload: "{}", due_at };
-    storage::due_work::schedule(tx, &chore, now)?;
+    let chore = NewDueWork { account_id: None, kind: KIND, payload: "{}", due_at };
+    storage::due_work::schedule(tx, TenantId::SERVER, &chore, now)?;
     Ok(())
 }
 

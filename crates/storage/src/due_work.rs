@@ -8,8 +8,6 @@ use uuid::Uuid;
 /// A piece of work to schedule.
 #[derive(Clone, Copy, Debug)]
 pub struct NewDueWork<'a> {
-    /// Whose work it is; [`TenantId::SERVER`] for the server's own chores, of which each kind waits at most once.
-    pub tenant_id: TenantId,
     /// The account it concerns. The work of one account is done in order of time.
     pub account_id: Option<Uuid>,
     /// Which handler does it.
@@ -59,10 +57,11 @@ fn read(mut row: Row) -> Result<DueWork, StoreError> {
     })
 }
 
-/// Schedules a piece of work, in the transaction of the change that asks for it. Returns its record id, or `None` for
-/// a chore of the server that waits already.
+/// Schedules a piece of a tenant's work, in the transaction of the change that asks for it. Returns its record id. Of
+/// the chores of [`TenantId::SERVER`] each kind waits at most once: `None` when it does already.
 pub fn schedule(
     tx: &mut dyn Connection,
+    tenant_id: TenantId,
     new: &NewDueWork<'_>,
     now: Timestamp,
 ) -> Result<Option<i64>, StoreError> {
@@ -70,7 +69,7 @@ pub fn schedule(
         "INSERT INTO due_work (tenant_id, account_id, kind, payload, due_at, run_at, state, attempts, created_at)
          VALUES ($1, $2, $3, $4, $5, $5, 'WAITING', 0, $6) ON CONFLICT DO NOTHING RETURNING record_id",
         &[
-            new.tenant_id.0.into(),
+            tenant_id.0.into(),
             new.account_id.into(),
             new.kind.into(),
             new.payload.into(),
@@ -237,6 +236,18 @@ pub fn run_again(
         &[tenant_id.0.into(), record_id.into(), now.into()],
     )?;
     Ok(changed == 1)
+}
+
+/// Removes what waits to be done about an account; says how much that was.
+pub fn remove_waiting_of_account(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    account_id: Uuid,
+) -> Result<u64, StoreError> {
+    tx.execute(
+        "DELETE FROM due_work WHERE tenant_id = $1 AND account_id = $2 AND state = 'WAITING'",
+        &[tenant_id.0.into(), account_id.into()],
+    )
 }
 
 /// Forgets up to `limit` pieces that were done before `before`.
