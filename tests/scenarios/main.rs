@@ -4,9 +4,13 @@
 //! tenant of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod clock;
 mod custom_fields;
 mod health;
+mod http_manners;
+mod security;
 mod tags;
+mod tenants;
 
 use testkit::World;
 

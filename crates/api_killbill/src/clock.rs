@@ -94,7 +94,8 @@ async fn advance_clock(State(edge): State<SharedEdge>, Reading(session): Reading
 
 /// The time after the step that is asked for: the first of days, weeks, months and years that is there counts.
 fn advanced(now: Timestamp, query: &Query) -> Result<Timestamp, Reply> {
-    let steps: [(&str, fn(i32) -> Result<Span, jiff::Error>); 4] = [
+    type Unit = fn(i32) -> Result<Span, jiff::Error>;
+    let steps: [(&str, Unit); 4] = [
         ("days", |count| Span::new().try_days(count)),
         ("weeks", |count| Span::new().try_weeks(count)),
         ("months", |count| Span::new().try_months(count)),

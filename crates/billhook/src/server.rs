@@ -24,11 +24,14 @@ const BODY_LIMIT: usize = 1024 * 1024;
 /// Serves until SIGTERM or Ctrl-C. `ready` hears the address once it is taken.
 pub(crate) fn run(
     store: Store,
-    settings: Settings,
+    mut settings: Settings,
     listen: SocketAddr,
     ready: impl FnOnce(SocketAddr),
 ) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    if settings.node_name.is_empty() {
+        settings.node_name = host_name();
+    }
     let edge = Arc::new(Edge {
         store: store.clone(),
         settings,
@@ -72,6 +75,13 @@ fn app(edge: SharedEdge) -> Router {
         .layer(axum::middleware::from_fn(|request, next| edge::idempotency_layer(BODY_LIMIT, request, next)))
         .layer(axum::extract::DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(edge)
+}
+
+/// What this machine calls itself.
+fn host_name() -> String {
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = kernel.trim();
+    if name.is_empty() { "billhook".to_owned() } else { name.to_owned() }
 }
 
 /// Waits for SIGTERM or Ctrl-C. They are caught from this call on, not only once the result is awaited: whoever reads
