@@ -6,6 +6,7 @@
 
 mod clock;
 mod custom_fields;
+mod due_work;
 mod health;
 mod http_manners;
 mod security;

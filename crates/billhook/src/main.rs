@@ -33,6 +33,9 @@ enum Command {
     /// Make or list tenants
     #[command(subcommand)]
     Tenant(commands::tenant::TenantCommand),
+    /// Look at due work that failed, and let it run again
+    #[command(subcommand)]
+    Work(commands::work::WorkCommand),
 }
 
 fn main() -> ExitCode {
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Command::Demo(command) => command.run(&line.book),
         Command::Serve(command) => command.run(&line.book),
         Command::Tenant(command) => command.run(&line.book),
+        Command::Work(command) => command.run(&line.book),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,6 +3,7 @@
 pub(crate) mod demo;
 pub(crate) mod serve;
 pub(crate) mod tenant;
+pub(crate) mod work;
 
 use crate::Book;
 use anyhow::Context;

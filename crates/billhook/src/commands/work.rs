@@ -1,0 +1,81 @@
+//! `billhook work`: look at due work that failed, and let it run again.
+
+use crate::Book;
+use anyhow::{Context, bail};
+use billing::Tenant;
+use clap::Subcommand;
+use storage::Store;
+use storage::due_work::DueWork;
+
+/// Most pieces that one question to the book answers with.
+const PAGE: i64 = 500;
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum WorkCommand {
+    /// List the work that failed too often: id, tenant's API key (- for the server's own), kind, when it fell due, how
+    /// often it was tried, why it failed
+    Failed {
+        /// API key of the only tenant to look at
+        #[arg(long)]
+        tenant: Option<String>,
+    },
+    /// Let a piece of work that failed too often be tried again, from now on, and print its id
+    RunAgain {
+        /// Its id, as `billhook work failed` shows it
+        id: i64,
+        /// API key of its tenant; without one it is the server's own
+        #[arg(long)]
+        tenant: Option<String>,
+    },
+}
+
+impl WorkCommand {
+    pub(crate) fn run(self, book: &Book) -> anyhow::Result<()> {
+        let store = book.open()?;
+        match self {
+            WorkCommand::Failed { tenant: Some(key) } => list_failed(&store, &tenant(&store, key)?)?,
+            WorkCommand::Failed { tenant: None } => {
+                list_failed(&store, &Tenant::server())?;
+                for tenant in store.read_now(|tx| Ok(storage::tenants::all(tx)?))? {
+                    list_failed(&store, &tenant)?;
+                }
+            }
+            WorkCommand::RunAgain { id, tenant: key } => {
+                let tenant = key.map_or_else(|| Ok(Tenant::server()), |key| tenant(&store, key))?;
+                let now = operations::clock::now(&tenant);
+                let again = store
+                    .write_now(move |tx| Ok(storage::due_work::run_again(tx, tenant.tenant_id, id, now)?))?;
+                if !again {
+                    bail!("no work that failed has id {id} there");
+                }
+                println!("{id}");
+            }
+        }
+        store.close();
+        Ok(())
+    }
+}
+
+fn tenant(store: &Store, api_key: String) -> anyhow::Result<Tenant> {
+    let key = api_key.clone();
+    let found = store.read_now(move |tx| Ok(storage::tenants::by_api_key(tx, &key)?))?;
+    found.map(|(tenant, _)| tenant).with_context(|| format!("no tenant has API key {api_key}"))
+}
+
+fn list_failed(store: &Store, tenant: &Tenant) -> anyhow::Result<()> {
+    let (tenant_id, mut after) = (tenant.tenant_id, 0);
+    let name = if tenant.api_key.is_empty() { "-" } else { &tenant.api_key };
+    loop {
+        let page: Vec<DueWork> =
+            store.read_now(move |tx| Ok(storage::due_work::failed(tx, tenant_id, after, PAGE)?))?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.record_id;
+        for work in page {
+            let reason = work.last_error.unwrap_or_default();
+            println!(
+                "{}\t{name}\t{}\t{}\t{}\t{reason}",
+                work.record_id, work.kind, work.due_at, work.attempts
+            );
+        }
+    }
+}

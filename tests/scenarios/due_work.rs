@@ -1,0 +1,154 @@
+//! Due work, as the server does it: when its time comes, when a clock is moved, by whichever node is there.
+
+use crate::scenario;
+use billing::TenantId;
+use jiff::{SignedDuration, Timestamp};
+use std::time::{Duration, Instant};
+use storage::due_work::NewDueWork;
+use storage::{Connection, Store, StoreOptions};
+use testkit::{Http, World};
+
+/// A kind that the server knows and that does no harm.
+const KIND: &str = "HOUSEKEEPING";
+
+/// The book behind the server's back.
+struct Book {
+    store: Store,
+    tenant_id: TenantId,
+}
+
+impl Book {
+    fn of(world: &World) -> Book {
+        let store = Store::open(world.server().database(), StoreOptions::default()).unwrap();
+        let key = world.tenant().api_key.clone();
+        let found = store.read_now(move |tx| Ok(storage::tenants::by_api_key(tx, &key)?)).unwrap();
+        Book { store, tenant_id: found.unwrap().0.tenant_id }
+    }
+
+    fn schedule(&self, kind: &'static str, count: i64, first: Timestamp, apart: SignedDuration) {
+        let tenant_id = self.tenant_id;
+        let fill = move |tx: &mut dyn Connection| {
+            let mut due_at = first;
+            for _ in 0..count {
+                let work = NewDueWork { account_id: None, kind, payload: "{}", due_at };
+                storage::due_work::schedule(tx, tenant_id, &work, first)?;
+                due_at = due_at.checked_add(apart).unwrap();
+            }
+            Ok(())
+        };
+        self.store.write_now(fill).unwrap();
+    }
+
+    /// When pieces in this state fell due and when they were done, in the order in which they were done.
+    fn pieces(&self, state: &'static str) -> Vec<(Timestamp, Option<Timestamp>)> {
+        let tenant_id = self.tenant_id.0;
+        let read = move |tx: &mut dyn Connection| {
+            let rows = tx.query(
+                "SELECT due_at, finished_at FROM due_work WHERE tenant_id = $1 AND state = $2
+                 ORDER BY finished_at, record_id",
+                &[tenant_id.into(), state.into()],
+            )?;
+            let mut pieces = Vec::new();
+            for mut row in rows {
+                pieces.push((row.next()?, row.next()?));
+            }
+            Ok(pieces)
+        };
+        self.store.read_now(read).unwrap()
+    }
+}
+
+impl Drop for Book {
+    fn drop(&mut self) {
+        self.store.close();
+    }
+}
+
+fn time(kb: &Http) -> Timestamp {
+    let clock = kb.get("/test/clock").status(200).json();
+    clock["currentUtcTime"].as_str().unwrap().parse().unwrap()
+}
+
+fn advance(kb: &Http, days: i64) -> testkit::Response {
+    kb.send("PUT", format!("/test/clock?days={days}"), None::<&str>)
+}
+
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+#[test]
+fn a_clock_does_on_its_way_what_falls_due_each_piece_at_its_time() {
+    scenario(|world| {
+        let (kb, book) = (world.killbill(), Book::of(world));
+        let now = time(&kb);
+        let after = |hours: i64| now.checked_add(SignedDuration::from_hours(hours)).unwrap();
+        book.schedule(KIND, 1, after(30), HOUR);
+        book.schedule(KIND, 2, after(10), HOUR);
+        book.schedule(KIND, 1, after(1_000), HOUR);
+        advance(&kb, 2).status(200);
+        let done = |hours: i64| (after(hours), Some(after(hours)));
+        assert_eq!(book.pieces("DONE"), [done(10), done(11), done(30)]);
+        assert_eq!(book.pieces("WAITING").len(), 1);
+
+        advance(&kb, -2).status(200);
+        advance(&kb, 2).status(200);
+        assert_eq!(book.pieces("DONE").len(), 3, "nothing is done again");
+    });
+}
+
+#[test]
+fn one_tenants_clock_does_no_other_tenants_work() {
+    scenario(|world| {
+        let book = Book::of(world);
+        let soon = time(&world.killbill()).checked_add(HOUR).unwrap();
+        book.schedule(KIND, 1, soon, HOUR);
+        advance(&world.killbill_of(&world.another_tenant()), 2).status(200);
+        assert_eq!(book.pieces("WAITING").len(), 1);
+    });
+}
+
+#[test]
+fn what_is_due_now_is_done_without_being_asked_for() {
+    scenario(|world| {
+        let book = Book::of(world);
+        let past = time(&world.killbill()).checked_sub(HOUR).unwrap();
+        book.schedule(KIND, 5, past, SignedDuration::from_secs(1));
+        let end = Instant::now() + Duration::from_secs(30);
+        while book.pieces("DONE").len() < 5 {
+            assert!(Instant::now() < end, "{:?}", book.pieces("WAITING"));
+            std::thread::yield_now();
+        }
+    });
+}
+
+#[test]
+fn the_queues_are_waited_for() {
+    scenario(|world| {
+        let (kb, book) = (world.killbill(), Book::of(world));
+        book.schedule(KIND, 20, time(&kb).checked_sub(HOUR).unwrap(), SignedDuration::from_secs(1));
+        kb.get("/test/queues").status(200);
+        assert_eq!(book.pieces("DONE").len(), 20);
+    });
+}
+
+#[test]
+fn work_that_fails_is_shown_and_runs_again_when_told_to() {
+    scenario(|world| {
+        let (kb, book) = (world.killbill(), Book::of(world));
+        book.schedule("FROM_THE_FUTURE", 1, time(&kb).checked_add(HOUR).unwrap(), HOUR);
+        advance(&kb, 10).status(200);
+        assert_eq!(book.pieces("FAILED").len(), 1);
+
+        let key = &world.tenant().api_key;
+        let listed = world.billhook(["work", "failed", "--tenant", key]);
+        let fields: Vec<&str> = listed.split('\t').collect();
+        assert_eq!(fields[1..3], [key, "FROM_THE_FUTURE"]);
+        assert!(fields[5].contains("knows no work FROM_THE_FUTURE"), "{listed}");
+        assert!(world.billhook(["work", "failed"]).contains(&listed));
+
+        let id = fields[0];
+        assert_eq!(world.billhook(["work", "run-again", id, "--tenant", key]), id);
+        assert_eq!(book.pieces("FAILED").len(), 0);
+        let wrong = world.billhook_output(["work", "run-again", "999999999", "--tenant", key]);
+        assert!(!wrong.status.success());
+    });
+}
