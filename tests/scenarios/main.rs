@@ -4,14 +4,20 @@
 //! tenant of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod accounts;
+mod audit;
+mod blocking_states;
 mod clock;
+mod close_account;
 mod custom_fields;
 mod due_work;
+mod emails;
 mod health;
 mod http_manners;
 mod security;
 mod tags;
 mod tenants;
+mod timeline;
 
 use testkit::World;
 

@@ -1,18 +1,19 @@
-//! Accounts: create, retrieve, update. What hangs on an account has files of its own.
+//! Accounts: create, retrieve, update, close. What hangs on an account has files of its own.
 
-use crate::audit::{AuditLevel, AuditLogJson, audit_logs};
+use crate::audit::{AuditLevel, AuditLogJson, AuditLogs, audit_logs};
 use crate::error::ERRORS;
 use crate::json::{Body, instant, money};
 use crate::location::{Base, id};
 use crate::query::{Answer, Query};
 use crate::session::{Reading, Writing};
 use axum::extract::{Path, State};
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use billing::account::{Account, AccountChange, AccountDetails, NewAccount};
 use billing::text::{check_line, check_text};
 use billing::{ObjectType, Refusal, TenantId};
 use edge::{Reply, Route, SharedEdge, route};
 use http::StatusCode;
+use operations::accounts::close::{Closing, close};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use storage::accounts::StoredAccount;
@@ -25,6 +26,7 @@ pub(crate) fn routes() -> Vec<Route> {
         route("GET", "/1.0/kb/accounts", get(get_account_by_key)),
         route("GET", "/1.0/kb/accounts/{accountId}", get(get_account)),
         route("PUT", "/1.0/kb/accounts/{accountId}", put(update_account)),
+        route("DELETE", "/1.0/kb/accounts/{accountId}", delete(close_account)),
     ]
 }
 
@@ -91,8 +93,28 @@ impl AccountView {
         stored: StoredAccount,
     ) -> Outcome<AccountJson> {
         let audit_logs = audit_logs(tx, tenant_id, self.audit, ObjectType::Account, stored.account.id)?;
+        Ok(self.json(stored, audit_logs))
+    }
+
+    /// A list of accounts as this request wants to see them.
+    pub(crate) fn render_all(
+        self,
+        tx: &mut dyn Connection,
+        tenant_id: TenantId,
+        accounts: Vec<StoredAccount>,
+    ) -> Outcome<Vec<AccountJson>> {
+        let ids: Vec<Uuid> = accounts.iter().map(|stored| stored.account.id).collect();
+        let mut logs = AuditLogs::of(tx, tenant_id, self.audit, ObjectType::Account, &ids)?;
+        let json = |stored: StoredAccount| {
+            let audit_logs = logs.take(stored.account.id);
+            self.json(stored, audit_logs)
+        };
+        Ok(accounts.into_iter().map(json).collect())
+    }
+
+    fn json(self, stored: StoredAccount, audit_logs: Vec<AuditLogJson>) -> AccountJson {
         let Account { id, external_key, currency, details, .. } = stored.account;
-        Ok(AccountJson {
+        AccountJson {
             account_id: id,
             name: details.name,
             first_name_length: details.first_name_length,
@@ -119,7 +141,7 @@ impl AccountView {
             account_balance: self.with_balance.then(|| money(stored.balance_minor, currency)),
             account_cba: self.with_credit.then(|| money(stored.credit_minor, currency)),
             audit_logs,
-        })
+        }
     }
 }
 
@@ -129,27 +151,47 @@ impl AccountView {
 pub(crate) struct AccountRequest {
     #[serde(rename = "accountId")]
     _account_id: Option<Uuid>,
+    #[serde(deserialize_with = "crate::json::text")]
     name: Option<String>,
+    #[serde(deserialize_with = "crate::json::whole")]
     first_name_length: Option<i32>,
+    #[serde(deserialize_with = "crate::json::text")]
     external_key: Option<String>,
+    #[serde(deserialize_with = "crate::json::text")]
     email: Option<String>,
+    #[serde(deserialize_with = "crate::json::whole")]
     bill_cycle_day_local: Option<i32>,
+    #[serde(deserialize_with = "crate::json::text")]
     currency: Option<String>,
     parent_account_id: Option<Uuid>,
+    #[serde(deserialize_with = "crate::json::flag")]
     is_payment_delegated_to_parent: Option<bool>,
     payment_method_id: Option<Uuid>,
+    #[serde(deserialize_with = "crate::json::text")]
     reference_time: Option<String>,
+    #[serde(deserialize_with = "crate::json::text")]
     time_zone: Option<String>,
+    #[serde(deserialize_with = "crate::json::text")]
     address1: Option<String>,
+    #[serde(deserialize_with = "crate::json::text")]
     address2: Option<String>,
+    #[serde(deserialize_with = "crate::json::text")]
     postal_code: Option<String>,
+    #[serde(deserialize_with = "crate::json::text")]
     company: Option<String>,
+    #[serde(deserialize_with = "crate::json::text")]
     city: Option<String>,
+    #[serde(deserialize_with = "crate::json::text")]
     state: Option<String>,
+    #[serde(deserialize_with = "crate::json::text")]
     country: Option<String>,
+    #[serde(deserialize_with = "crate::json::text")]
     locale: Option<String>,
+    #[serde(deserialize_with = "crate::json::text")]
     phone: Option<String>,
+    #[serde(deserialize_with = "crate::json::text")]
     notes: Option<String>,
+    #[serde(deserialize_with = "crate::json::flag")]
     is_migrated: Option<bool>,
     #[serde(rename = "accountBalance")]
     _account_balance: Option<serde_json::Value>,
@@ -193,7 +235,7 @@ impl AccountRequest {
             currency: self.currency.clone(),
             bill_cycle_day_local: self.bill_cycle_day_local,
             reference_time,
-            time_zone: self.time_zone.clone(),
+            time_zone: self.time_zone.clone().filter(|name| !name.is_empty()),
             details: self.details_over(&AccountDetails::default(), true),
             ..NewAccount::default()
         })
@@ -204,34 +246,37 @@ impl AccountRequest {
     fn to_change(&self, account: &Account, reset: bool) -> Result<AccountChange, Refusal> {
         self.check()?;
         if reset {
-            let null = |field, from: &str| Refusal::AccountFieldImmutable {
-                field,
-                from: from.to_owned(),
-                to: "null".into(),
-            };
-            if self.external_key.is_none() {
-                return Err(null("externalKey", &account.external_key));
-            }
-            if self.currency.is_none() && account.currency.is_some() {
-                return Err(null("currency", account.currency.map_or("", billing::Currency::code)));
-            }
-            if self.time_zone.is_none() {
-                return Err(null("timeZone", &account.time_zone));
-            }
-            if self.bill_cycle_day_local.is_none() && account.bill_cycle_day_local != 0 {
-                return Err(null("billCycleDayLocal", &account.bill_cycle_day_local.to_string()));
-            }
+            self.check_repeated(account)?;
         }
+        let day = self.bill_cycle_day_local;
         Ok(AccountChange {
             external_key: self.external_key.clone(),
             currency: self.currency.clone(),
-            may_set_currency: false,
-            bill_cycle_day_local: self.bill_cycle_day_local,
+            may_set_currency: true,
+            // Nought is "not mentioned", but to reset is to mention it.
+            bill_cycle_day_local: if reset { Some(day.unwrap_or(0)) } else { day.filter(|day| *day != 0) },
             reference_time: self.reference_time()?,
             time_zone: self.time_zone.clone(),
             details: self.details_over(&account.details, reset),
             ..AccountChange::default()
         })
+    }
+
+    /// Refuses to reset what is fixed.
+    fn check_repeated(&self, account: &Account) -> Result<(), Refusal> {
+        let null = |field, from: &str| {
+            Err(Refusal::AccountFieldImmutable { field, from: from.to_owned(), to: "null".into() })
+        };
+        if self.external_key.is_none() {
+            return null("externalKey", &account.external_key);
+        }
+        if let (None, Some(currency)) = (&self.currency, account.currency) {
+            return null("currency", currency.code());
+        }
+        if self.time_zone.is_none() && account.time_zone != "UTC" {
+            return null("timeZone", &account.time_zone);
+        }
+        Ok(())
     }
 
     /// The details as they shall be: as requested, and where nothing is requested as they were, unless `reset`.
@@ -300,8 +345,10 @@ async fn get_account_by_key(
     query: Query,
 ) -> Answer {
     let view = AccountView::from_query(&query)?;
-    let key = query.text("externalKey").unwrap_or_default().to_owned();
     let tenant_id = session.tenant.tenant_id;
+    let Some(key) = query.text("externalKey").map(str::to_owned) else {
+        return Ok((ERRORS.refusal)(&Refusal::AccountKeyUnknown { key: "null".to_owned() }));
+    };
     let work = move |tx: &mut dyn Connection| {
         let stored = operations::accounts::get_by_key(tx, tenant_id, &key)?;
         Ok(Reply::json(StatusCode::OK, &view.render(tx, tenant_id, stored)?))
@@ -322,6 +369,28 @@ async fn update_account(
         let (tenant_id, caller) = (writer.tenant.tenant_id, &writer.caller);
         let change = |account: &Account| request.to_change(account, reset);
         operations::accounts::change(tx, tenant_id, account_id, caller, writer.now, &change)?;
+        Ok(Reply::empty(StatusCode::NO_CONTENT))
+    };
+    Ok(edge.write(&session, &ERRORS, work).await)
+}
+
+async fn close_account(
+    State(edge): State<SharedEdge>,
+    Writing(session): Writing,
+    Path(account_id): Path<String>,
+    query: Query,
+) -> Answer {
+    let account_id = id(&account_id)?;
+    let closing = Closing {
+        cancel_all_subscriptions: query.flag("cancelAllSubscriptions"),
+        write_off_unpaid_invoices: query.flag("writeOffUnpaidInvoices"),
+        item_adjust_unpaid_invoices: query.flag("itemAdjustUnpaidInvoices"),
+        remove_future_notifications: query.flag("removeFutureNotifications"),
+    };
+    let writer = session.clone();
+    let work = move |tx: &mut dyn Connection| {
+        let (tenant_id, caller) = (writer.tenant.tenant_id, &writer.caller);
+        close(tx, tenant_id, account_id, caller, writer.now, closing)?;
         Ok(Reply::empty(StatusCode::NO_CONTENT))
     };
     Ok(edge.write(&session, &ERRORS, work).await)

@@ -1,11 +1,12 @@
 //! `audit=NONE|MINIMAL|FULL` and Kill Bill's audit log JSON.
 
 use crate::error::not_found;
+use crate::history::History;
 use crate::json::instant;
 use billing::{ObjectType, TenantId};
 use edge::Reply;
 use serde::Serialize;
-use serde_json::Value;
+use std::collections::HashMap;
 use storage::audit::AuditRecord;
 use storage::{Connection, Outcome};
 use uuid::Uuid;
@@ -19,13 +20,21 @@ pub(crate) enum AuditLevel {
 }
 
 impl AuditLevel {
-    /// From the query parameter `audit`; any case; what is no level is 404 with an empty body.
+    /// From the query parameter `audit`; any case, empty is none; what is no level is 404 with an empty body.
     pub(crate) fn parse(text: Option<&str>) -> Result<AuditLevel, Reply> {
         match text.map(str::to_ascii_uppercase).as_deref() {
-            None | Some("NONE") => Ok(AuditLevel::None),
+            None | Some("" | "NONE") => Ok(AuditLevel::None),
             Some("MINIMAL") => Ok(AuditLevel::Minimal),
             Some("FULL") => Ok(AuditLevel::Full),
             Some(_) => Err(not_found()),
+        }
+    }
+
+    fn shows(self, record: &AuditRecord) -> bool {
+        match self {
+            AuditLevel::None => false,
+            AuditLevel::Minimal => record.change_type == "INSERT",
+            AuditLevel::Full => true,
         }
     }
 }
@@ -42,7 +51,7 @@ pub(crate) struct AuditLogJson {
     reason_code: Option<String>,
     comments: Option<String>,
     user_token: String,
-    history: Option<Value>,
+    history: Option<History>,
 }
 
 impl AuditLogJson {
@@ -52,7 +61,7 @@ impl AuditLogJson {
     }
 
     /// A record with Kill Bill's rendering of the object as it then stood.
-    pub(crate) fn with_history(record: AuditRecord, history: Option<Value>) -> AuditLogJson {
+    pub(crate) fn with_history(record: AuditRecord, history: Option<History>) -> AuditLogJson {
         AuditLogJson {
             change_type: record.change_type,
             change_date: instant(record.changed_at),
@@ -79,6 +88,35 @@ pub(crate) fn audit_logs(
         return Ok(Vec::new());
     }
     let records = storage::audit::of_object(tx, tenant_id, object_type, object_id)?;
-    let wanted = |record: &AuditRecord| level == AuditLevel::Full || record.change_type == "INSERT";
-    Ok(records.into_iter().filter(wanted).map(AuditLogJson::brief).collect())
+    Ok(records.into_iter().filter(|record| level.shows(record)).map(AuditLogJson::brief).collect())
+}
+
+/// The audit logs of a list of objects of one kind, read at once.
+#[derive(Default)]
+pub(crate) struct AuditLogs(HashMap<Uuid, Vec<AuditLogJson>>);
+
+impl AuditLogs {
+    /// Reads the logs of these objects at a level.
+    pub(crate) fn of(
+        tx: &mut dyn Connection,
+        tenant_id: TenantId,
+        level: AuditLevel,
+        object_type: ObjectType,
+        object_ids: &[Uuid],
+    ) -> Outcome<AuditLogs> {
+        let mut logs: HashMap<Uuid, Vec<AuditLogJson>> = HashMap::new();
+        if level != AuditLevel::None {
+            for record in storage::audit::of_objects(tx, tenant_id, object_type, object_ids)? {
+                if level.shows(&record) {
+                    logs.entry(record.object_id).or_default().push(AuditLogJson::brief(record));
+                }
+            }
+        }
+        Ok(AuditLogs(logs))
+    }
+
+    /// Takes the logs of one of the objects, oldest first.
+    pub(crate) fn take(&mut self, object_id: Uuid) -> Vec<AuditLogJson> {
+        self.0.remove(&object_id).unwrap_or_default()
+    }
 }

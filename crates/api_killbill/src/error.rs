@@ -10,7 +10,6 @@ pub(crate) static ERRORS: ErrorShape = ErrorShape { refusal, failure };
 
 const ACCOUNT: &str = "org.killbill.billing.account.api.AccountApiException";
 const ARGUMENT: &str = "java.lang.IllegalArgumentException";
-const BILLING: &str = "org.killbill.billing.BillingExceptionBase";
 const CUSTOM_FIELD: &str = "org.killbill.billing.util.api.CustomFieldApiException";
 const ENTITLEMENT: &str = "org.killbill.billing.entitlement.api.EntitlementApiException";
 const OBJECT_UNKNOWN: &str =
@@ -78,11 +77,18 @@ fn type_name(object_type: ObjectType) -> &'static str {
 }
 
 #[allow(clippy::too_many_lines, reason = "one line a refusal, in one table")]
+/// Kill Bill's name of a fixed field of an account in its message.
+fn account_field_name(field: &'static str) -> &'static str {
+    match field {
+        "externalKey" => "external key",
+        "billCycleDayLocal" => "BCD",
+        other => other,
+    }
+}
+
 fn refusal(refusal: &Refusal) -> Reply {
     use Refusal as R;
-    let bad = StatusCode::BAD_REQUEST;
-    let missing = StatusCode::NOT_FOUND;
-    let conflict = StatusCode::CONFLICT;
+    let (bad, missing, conflict) = (StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND, StatusCode::CONFLICT);
     let say = |status, class, code: i32, message: String| body(status, class, Some(code), message);
     match refusal {
         R::NotPermitted(permission) => unauthorized(*permission),
@@ -94,7 +100,7 @@ fn refusal(refusal: &Refusal) -> Reply {
             body(missing, OBJECT_UNKNOWN, None, message)
         }
         R::FieldTooLong { field: "externalKey", .. } => {
-            say(bad, BILLING, 5, "External key exceeded 255 characters".into())
+            say(bad, ACCOUNT, 5, "External key exceeded 255 characters".into())
         }
         R::AccountKeyUnknown { key } => {
             say(missing, ACCOUNT, 3003, format!("Account does not exist for key {key}"))
@@ -103,14 +109,30 @@ fn refusal(refusal: &Refusal) -> Reply {
             say(conflict, ACCOUNT, 3000, format!("Account already exists for key {key}"))
         }
         R::AccountFieldImmutable { field, from, to } => bad_argument(format!(
-            "Killbill doesn't support updating the account {field} yet: new={to}, current={from}"
+            "Killbill doesn't support updating the account {}: new={to}, current={from}",
+            account_field_name(field)
         )),
+        R::ParentAccountUnknown { id } => {
+            say(missing, ACCOUNT, 3002, format!("Account does not exist for id {id}"))
+        }
         R::AccountHasNoParent { id } => {
-            say(bad, ACCOUNT, 3009, format!("Account {id} does not have a parent Account associated"))
+            say(bad, ACCOUNT, 3009, format!("The Account {id} does not have a Parent Account associated"))
         }
         R::BlockingStateInvalid { why } => {
             say(bad, ENTITLEMENT, 1107, format!("Invalid arguments for adding a blocking state : {why}"))
         }
+        R::IdempotencyKeyReused => {
+            body(StatusCode::UNPROCESSABLE_ENTITY, ARGUMENT, None, refusal.to_string())
+        }
+        _ => refusal_of_tag(refusal),
+    }
+}
+
+fn refusal_of_tag(refusal: &Refusal) -> Reply {
+    use Refusal as R;
+    let (bad, missing, conflict) = (StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND, StatusCode::CONFLICT);
+    let say = |status, class, code: i32, message: String| body(status, class, Some(code), message);
+    match refusal {
         R::TagDefinitionUnknown { id } => {
             say(missing, TAG_DEFINITION, 3902, format!("The tag definition {id} does not exist"))
         }
@@ -140,6 +162,15 @@ fn refusal(refusal: &Refusal) -> Reply {
         R::TagNotApplicable { name, object_type } => {
             body(bad, STATE, None, format!("Invalid control tag '{name}' for object type '{object_type}'"))
         }
+        _ => refusal_of_custom_field_or_payment_method(refusal),
+    }
+}
+
+fn refusal_of_custom_field_or_payment_method(refusal: &Refusal) -> Reply {
+    use Refusal as R;
+    let (bad, missing) = (StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND);
+    let say = |status, class, code: i32, message: String| body(status, class, Some(code), message);
+    match refusal {
         R::CustomFieldTaken { name, .. } => {
             say(bad, CUSTOM_FIELD, 9000, format!("The custom field {name} already exists"))
         }
@@ -165,6 +196,15 @@ fn refusal(refusal: &Refusal) -> Reply {
         R::PaymentPluginUnknown { name } => {
             say(bad, PAYMENT, 7028, format!("Payment plugin {name} is not registered"))
         }
+        _ => refusal_of_tenant(refusal),
+    }
+}
+
+fn refusal_of_tenant(refusal: &Refusal) -> Reply {
+    use Refusal as R;
+    let (bad, missing, conflict) = (StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND, StatusCode::CONFLICT);
+    let say = |status, class, code: i32, message: String| body(status, class, Some(code), message);
+    match refusal {
         R::TenantKeyTaken { api_key } => {
             say(conflict, TENANT, 20000, format!("Tenant already exists for key {api_key}"))
         }
@@ -178,9 +218,6 @@ fn refusal(refusal: &Refusal) -> Reply {
         R::RoleTaken { role } => say(bad, SECURITY, 40004, format!("The role {role} already exists")),
         R::PermissionInvalid { permission } => {
             say(bad, SECURITY, 40005, format!("The permission {permission} is invalid"))
-        }
-        R::IdempotencyKeyReused => {
-            body(StatusCode::UNPROCESSABLE_ENTITY, ARGUMENT, None, refusal.to_string())
         }
         // What only the other desks ask for, and arguments that Kill Bill refuses without a code.
         _ => bad_argument(refusal.to_string()),

@@ -6,7 +6,8 @@ use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
 use edge::{Reply, SharedEdge};
 use http::StatusCode;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error};
+use serde::{Deserialize, Deserializer};
 
 /// The JSON body of a request.
 pub(crate) struct Body<T>(pub(crate) T);
@@ -52,16 +53,31 @@ fn is_of_type(request: &Request, wanted: &str) -> bool {
     })
 }
 
+/// Kill Bill's name of the type of a body: `AccountJson` for an `AccountRequest` of ours.
+fn model_name<T>() -> String {
+    let name = std::any::type_name::<T>().rsplit("::").next().unwrap_or_default();
+    format!("{}Json", name.trim_end_matches('>').trim_end_matches("Request"))
+}
+
 /// Parses a body, with the error class that Kill Bill's clients know for each way it can be wrong.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Reply> {
-    if bytes.is_empty() {
-        return Err(crate::error::bad_argument("Body should be specified"));
+    if bytes.is_empty() || bytes.trim_ascii() == b"null" {
+        return Err(crate::error::bad_argument(format!("{} body should be specified", model_name::<T>())));
+    }
+    // An object may not come as the list of its values, which the parser would take as well.
+    let wants_list = std::any::type_name::<T>().starts_with("alloc::vec::Vec<");
+    if bytes.trim_ascii_start().starts_with(b"[") && !wants_list {
+        let message = format!("{} must be an object, not a list", model_name::<T>());
+        return Err(bad_json("com.fasterxml.jackson.databind.exc.MismatchedInputException", message));
     }
     serde_json::from_slice(bytes).map_err(|error| {
         let message = error.to_string();
         let class_name = match error.classify() {
             serde_json::error::Category::Data if message.starts_with("unknown field") => {
                 "com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException"
+            }
+            serde_json::error::Category::Data if message.contains("expected struct") => {
+                "com.fasterxml.jackson.databind.exc.MismatchedInputException"
             }
             serde_json::error::Category::Data => "com.fasterxml.jackson.databind.exc.InvalidFormatException",
             _ => "com.fasterxml.jackson.core.JsonParseException",
@@ -77,9 +93,9 @@ pub(crate) fn instant(at: jiff::Timestamp) -> String {
     format!("{seconds}.{millis:03}Z")
 }
 
-/// Money as a plain JSON number with the currency's decimals.
+/// Money as a plain JSON number with the currency's decimals; nothing is `0`.
 pub(crate) fn money(minor: i64, currency: Option<billing::Currency>) -> Box<serde_json::value::RawValue> {
-    let digits = currency.map_or(2, billing::Currency::minor_digits);
+    let digits = if minor == 0 { 0 } else { currency.map_or(2, billing::Currency::minor_digits) };
     let amount = rust_decimal::Decimal::new(minor, digits);
     raw(amount.to_string())
 }
@@ -88,10 +104,63 @@ fn raw(number: String) -> Box<serde_json::value::RawValue> {
     serde_json::value::RawValue::from_string(number).unwrap_or_default()
 }
 
-/// An ISO 8601 date-time; without a zone it is UTC, and a bare date is its midnight.
+/// What clients send where a text, a number or a flag belongs: Kill Bill takes each also in the clothes of another.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Scalar {
+    Flag(bool),
+    Whole(i64),
+    Number(serde_json::Number),
+    Text(String),
+}
+
+impl Scalar {
+    fn into_text(self) -> String {
+        match self {
+            Scalar::Flag(flag) => flag.to_string(),
+            Scalar::Whole(number) => number.to_string(),
+            Scalar::Number(number) => number.to_string(),
+            Scalar::Text(text) => text,
+        }
+    }
+}
+
+/// A text, which may come as a number or a flag.
+pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::<Scalar>::deserialize(deserializer)?.map(Scalar::into_text))
+}
+
+/// A flag, which may come as the text `true` or `false`, in any case.
+pub(crate) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    let Some(scalar) = Option::<Scalar>::deserialize(deserializer)? else { return Ok(None) };
+    let text = scalar.into_text();
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" => Ok(Some(true)),
+        "false" => Ok(Some(false)),
+        "" => Ok(None),
+        _ => Err(D::Error::custom(format!("only \"true\" or \"false\" recognized, not {text}"))),
+    }
+}
+
+/// A whole number, which may come as a text.
+pub(crate) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i32>, D::Error> {
+    let Some(scalar) = Option::<Scalar>::deserialize(deserializer)? else { return Ok(None) };
+    let text = scalar.into_text();
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    text.trim().parse().map(Some).map_err(|_| D::Error::custom(format!("not a valid integer value: {text}")))
+}
+
+/// An ISO 8601 date-time; without a zone it is UTC, and a bare date is its midnight. A bare number counts milliseconds
+/// since 1970.
 pub(crate) fn parse_instant(field: &'static str, text: &str) -> Result<jiff::Timestamp, billing::Refusal> {
     use jiff::civil::{Date, DateTime};
     let utc = |at: DateTime| at.to_zoned(jiff::tz::TimeZone::UTC).map(|zoned| zoned.timestamp());
+    if let Ok(millis) = text.parse::<i64>() {
+        let at = jiff::Timestamp::from_millisecond(millis);
+        return at.map_err(|_| billing::Refusal::invalid(field, format!("is out of range: {text}")));
+    }
     text.parse::<jiff::Timestamp>()
         .or_else(|_| text.parse::<DateTime>().and_then(utc))
         .or_else(|_| text.parse::<Date>().and_then(|date| utc(date.at(0, 0, 0, 0))))

@@ -4,19 +4,26 @@
 
 mod accounts;
 mod audit;
+mod audit_routes;
+mod blocking;
+mod children;
 mod clock;
 mod custom_fields;
+mod emails;
 mod error;
+mod history;
 mod json;
 mod location;
 mod manners;
 mod nodes;
+mod overdue;
 mod query;
 mod security;
 mod session;
 mod tags;
 mod tenant_values;
 mod tenants;
+mod timeline;
 
 use edge::Route;
 
@@ -24,13 +31,19 @@ use edge::Route;
 pub fn routes() -> Vec<Route> {
     [
         accounts::routes(),
+        audit_routes::routes(),
+        blocking::routes(),
+        children::routes(),
         clock::routes(),
         custom_fields::routes(),
+        emails::routes(),
         nodes::routes(),
+        overdue::routes(),
         security::routes(),
         tags::routes(),
         tenant_values::routes(),
         tenants::routes(),
+        timeline::routes(),
     ]
     .into_iter()
     .flatten()

@@ -218,12 +218,16 @@ pub fn change(
 ) -> Result<Account, Refusal> {
     must_equal("externalKey", Some(&account.external_key), change.external_key.as_ref())?;
     must_equal("timeZone", Some(&account.time_zone), change.time_zone.as_ref())?;
-    let seconds = |at: Timestamp| at.as_second().to_string();
-    must_equal(
-        "referenceTime",
-        Some(&seconds(account.reference_time)),
-        change.reference_time.map(seconds).as_ref(),
-    )?;
+    if let Some(wanted) = change.reference_time
+        && wanted.as_second() != account.reference_time.as_second()
+    {
+        let shown = |at: Timestamp| at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
+        return Err(Refusal::AccountFieldImmutable {
+            field: "referenceTime",
+            from: shown(account.reference_time),
+            to: shown(wanted),
+        });
+    }
     let mut changed = account.clone();
     changed.currency = changed_currency(account, change)?;
     if let Some(day) = change.bill_cycle_day_local {

@@ -4,6 +4,7 @@
 //! the rules forbid is a [`Refusal`].
 
 pub mod account;
+pub mod account_email;
 pub mod blocking;
 mod caller;
 mod chain;
@@ -11,6 +12,7 @@ mod currency;
 pub mod custom_field;
 mod object;
 pub mod organization;
+pub mod overdue;
 pub mod payment_method;
 mod refusal;
 pub mod role;

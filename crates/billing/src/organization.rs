@@ -93,6 +93,7 @@ pub fn obstacles_of_account(account_id: Uuid, states: &[BlockingState], now: Tim
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::blocking::BlockedType;
 
     #[test]
     fn names_are_not_blank_and_at_most_100_characters() {
@@ -106,13 +107,17 @@ mod tests {
     fn only_states_that_block_the_account_itself_are_in_the_way() {
         let (account_id, now) = (Uuid::from_u128(1), Timestamp::UNIX_EPOCH);
         let state = |blocked_id, change, entitlement, billing| BlockingState {
+            id: Uuid::nil(),
+            account_id,
             blocked_id,
+            blocked_type: BlockedType::Account,
             service: "fraud".into(),
             state_name: "X".into(),
             is_block_change: change,
             is_block_entitlement: entitlement,
             is_block_billing: billing,
             effective_at: now,
+            is_active: true,
         };
         let found = |state| obstacles_of_account(account_id, &[state], now);
         assert_eq!(found(state(account_id, true, false, false)), [Obstacle::AccountBlocked]);

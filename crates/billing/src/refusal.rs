@@ -69,6 +69,12 @@ pub enum Refusal {
         /// The value asked for.
         to: String,
     },
+    /// The account that shall stand above another does not exist.
+    #[error("parent account {id} does not exist")]
+    ParentAccountUnknown {
+        /// The id that was asked for.
+        id: Uuid,
+    },
     /// An account is its own parent or grandparent.
     #[error("account {id} cannot be beneath itself")]
     AccountTreeCycle {

@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, Zoned};
 
-/// The time zone with this name: an IANA name, `UTC`, or a fixed offset `±HH:MM`.
+/// The time zone with this name: an IANA name in its own letter case, `UTC`, or a fixed offset `±HH:MM`.
 pub fn zone(name: &str) -> Option<TimeZone> {
     if let Some(offset) = fixed_offset(name) {
         return Some(TimeZone::fixed(offset));
@@ -12,7 +12,7 @@ pub fn zone(name: &str) -> Option<TimeZone> {
     if name == "UTC" {
         return Some(TimeZone::UTC);
     }
-    TimeZone::get(name).ok()
+    TimeZone::get(name).ok().filter(|zone| zone.iana_name() == Some(name))
 }
 
 fn fixed_offset(name: &str) -> Option<Offset> {
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn unknown_zones_are_none() {
-        for name in ["", "Mars/Base", "+25:00", "+1:00", "8"] {
+        for name in ["", "Mars/Base", "america/new_york", "+25:00", "+1:00", "8"] {
             assert!(zone(name).is_none(), "{name}");
         }
     }

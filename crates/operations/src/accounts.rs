@@ -1,5 +1,7 @@
 //! Opening, reading and changing accounts.
 
+pub mod close;
+
 use crate::journal::{AccountJournal, snapshot};
 use billing::account::{self, AccountChange, NewAccount};
 use billing::{Caller, Chain, ChangeType, ObjectType, Permission, Refusal, TenantId};
@@ -24,8 +26,8 @@ pub fn open(
     let id = Uuid::new_v4();
     let account = account::open(id, new, &caller.changed_by, now)?;
     if let Some(parent_id) = account.details.parent_account_id {
-        storage::accounts::by_id(tx, tenant_id, parent_id)?
-            .ok_or_else(|| Refusal::account_unknown(parent_id))?;
+        storage::accounts::record_id(tx, tenant_id, parent_id)?
+            .ok_or(Refusal::ParentAccountUnknown { id: parent_id })?;
     }
     let mut chain = Chain::start(id);
     let snapshot = snapshot(&account)?;
@@ -87,7 +89,11 @@ fn check_parent(tx: &mut dyn Connection, tenant_id: TenantId, id: Uuid, parent_i
         match above {
             None => return Ok(()),
             Some(ancestor) if ancestor == id => return Err(Refusal::AccountTreeCycle { id }.into()),
-            Some(ancestor) => above = get(tx, tenant_id, ancestor)?.account.details.parent_account_id,
+            Some(ancestor) => {
+                let stored = storage::accounts::by_id(tx, tenant_id, ancestor)?;
+                let stored = stored.ok_or(Refusal::ParentAccountUnknown { id: ancestor })?;
+                above = stored.account.details.parent_account_id;
+            }
         }
     }
     Err(Refusal::invalid("parentAccountId", format!("has more than {TREE_DEPTH_LIMIT} accounts above it"))

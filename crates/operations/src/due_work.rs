@@ -4,7 +4,7 @@
 //! middle leaves the piece as it was, and another does it. A failure is kept with its reason and tried again, later and
 //! later; after [`ATTEMPTS`] the piece is FAILED: it is shown, and a person can let it run again.
 
-use crate::{clock, housekeeping};
+use crate::{blocking, clock, housekeeping};
 use billing::{Tenant, TenantId};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -30,7 +30,8 @@ pub type Handler =
 pub struct Handlers(pub &'static [(&'static str, Handler)]);
 
 /// The kinds that this server knows.
-pub const HANDLERS: Handlers = Handlers(&[(housekeeping::KIND, housekeeping::run)]);
+pub const HANDLERS: Handlers =
+    Handlers(&[(blocking::BEGINNING, blocking::begin), (housekeeping::KIND, housekeeping::run)]);
 
 impl Handlers {
     fn of(self, kind: &str) -> Option<Handler> {

@@ -2,13 +2,16 @@
 //! and what time it is; it locks the account it changes, asks the rules in `billing`, writes through `storage`, and
 //! leaves an audit record and an event for each change.
 
+pub mod account_emails;
 pub mod accounts;
+pub mod blocking;
 pub mod clock;
 pub mod credentials;
 pub mod custom_fields;
 pub mod due_work;
 pub mod housekeeping;
 mod journal;
+pub mod overdue;
 pub mod owner;
 pub mod security;
 pub mod tags;

@@ -215,6 +215,16 @@ pub fn by_key(
     tx.query_optional(&sql, &[tenant_id.0.into(), external_key.into()])?.map(read).transpose()
 }
 
+/// The record id of the account with this id.
+pub fn record_id(tx: &mut dyn Connection, tenant_id: TenantId, id: Uuid) -> Result<Option<i64>, StoreError> {
+    tx.query_optional(
+        "SELECT record_id FROM accounts WHERE tenant_id = $1 AND id = $2",
+        &[tenant_id.0.into(), id.into()],
+    )?
+    .map(|mut row| row.next())
+    .transpose()
+}
+
 /// The accounts directly beneath this one, oldest first.
 pub fn children(
     tx: &mut dyn Connection,

@@ -1,6 +1,6 @@
 //! Audit records: who changed what, when and why, with the record as it then stood; and the outbox of events.
 
-use crate::{Connection, Row, StoreError};
+use crate::{Connection, Param, Row, StoreError};
 use billing::{Caller, Chain, ChangeType, Link, ObjectType, TenantId};
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -23,6 +23,8 @@ pub struct Change<'a> {
 /// An audit record as it was kept.
 #[derive(Clone, Debug)]
 pub struct AuditRecord {
+    /// The account to which the record belongs; none for what is the tenant's own.
+    pub account_id: Option<Uuid>,
     /// The kind of record that changed.
     pub object_type: ObjectType,
     /// Its id.
@@ -103,12 +105,15 @@ fn chain_parts(caller: &Caller, now: Timestamp, change: &Change<'_>) -> [Vec<u8>
     ]
 }
 
-const COLUMNS: &str = "object_type, object_id, object_record_id, change_type, changed_at, changed_by, reason,
+const COLUMNS: &str =
+    "account_id, object_type, object_id, object_record_id, change_type, changed_at, changed_by, reason,
                        comments, user_token, snapshot";
 
 fn read(mut row: Row) -> Result<AuditRecord, StoreError> {
+    let account_id = row.next()?;
     let object_type: String = row.next()?;
     Ok(AuditRecord {
+        account_id,
         object_type: object_type.parse().map_err(|()| StoreError::Corrupt(object_type))?,
         object_id: row.next()?,
         object_record_id: row.next()?,
@@ -140,6 +145,33 @@ pub fn of_object(
         .into_iter()
         .map(read)
         .collect()
+}
+
+/// Most objects of one [`of_objects`].
+const OBJECTS_LIMIT: usize = 500;
+
+/// The records of some objects of one kind, oldest first, in as few queries as can be.
+pub fn of_objects(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    object_type: ObjectType,
+    object_ids: &[Uuid],
+) -> Result<Vec<AuditRecord>, StoreError> {
+    let mut records = Vec::new();
+    for ids in object_ids.chunks(OBJECTS_LIMIT) {
+        let placeholders: Vec<String> = (3..ids.len() + 3).map(|number| format!("${number}")).collect();
+        let sql = format!(
+            "SELECT {COLUMNS} FROM audit_log WHERE tenant_id = $1 AND object_type = $2 AND object_id IN ({})
+             ORDER BY record_id LIMIT {LIMIT}",
+            placeholders.join(", ")
+        );
+        let mut params: Vec<Param<'_>> = vec![tenant_id.0.into(), object_type.name().into()];
+        params.extend(ids.iter().map(|id| Param::Uuid(*id)));
+        for row in tx.query(&sql, &params)? {
+            records.push(read(row)?);
+        }
+    }
+    Ok(records)
 }
 
 /// The records of everything that belongs to an account, oldest first.

@@ -4,8 +4,10 @@
 //! functions of this crate's modules (one per aggregate) and returns; the transaction is committed before
 //! [`Store::write`] answers, so an answer means durable.
 
+pub mod account_emails;
 pub mod accounts;
 pub mod audit;
+pub mod blocking_states;
 mod connection;
 pub mod custom_fields;
 pub mod due_work;
