@@ -14,6 +14,7 @@ mod due_work;
 mod emails;
 mod health;
 mod http_manners;
+mod mikrocloud;
 mod security;
 mod tags;
 mod tenants;

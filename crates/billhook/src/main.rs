@@ -36,6 +36,12 @@ enum Command {
     /// Look at due work that failed, and let it run again
     #[command(subcommand)]
     Work(commands::work::WorkCommand),
+    /// Make or list a tenant's organizations, whose tops are billed at MikroCloud's desk
+    #[command(subcommand)]
+    Organization(commands::organization::OrganizationCommand),
+    /// Issue tokens, and say whose tokens count
+    #[command(subcommand)]
+    Token(commands::token::TokenCommand),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +51,8 @@ fn main() -> ExitCode {
         Command::Serve(command) => command.run(&line.book),
         Command::Tenant(command) => command.run(&line.book),
         Command::Work(command) => command.run(&line.book),
+        Command::Organization(command) => command.run(&line.book),
+        Command::Token(command) => command.run(&line.book),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -275,6 +275,20 @@ pub enum Refusal {
         /// The organization beneath.
         id: Uuid,
     },
+    /// A bearer token does not prove what it says.
+    #[error("{why}")]
+    TokenInvalid {
+        /// What is wrong with it, as a sentence.
+        why: &'static str,
+    },
+    /// The key is the server's own, or of another kind than it is said to be.
+    #[error("key {key_id} {why}")]
+    TokenKeyInvalid {
+        /// What tokens call the key.
+        key_id: String,
+        /// What is wrong, to be read after the key's name.
+        why: &'static str,
+    },
     /// Another customer of the tenant has this id.
     #[error("a customer with id {key} exists already")]
     CustomerTaken {

@@ -19,6 +19,15 @@ pub struct IdempotencyKey {
     request_digest: [u8; 32],
 }
 
+impl IdempotencyKey {
+    /// The key as one of several callers of a tenant, each of whom has keys of his own.
+    #[must_use]
+    pub fn of(mut self, caller: &str) -> IdempotencyKey {
+        self.scope = format!("{} of {caller}", self.scope);
+        self
+    }
+}
+
 /// Most characters of a key.
 const KEY_LIMIT: usize = 255;
 

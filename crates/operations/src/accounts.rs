@@ -4,7 +4,7 @@ pub mod close;
 
 use crate::journal::{AccountJournal, snapshot};
 use billing::account::{self, AccountChange, NewAccount};
-use billing::{Caller, Chain, ChangeType, ObjectType, Permission, Refusal, TenantId};
+use billing::{Caller, Chain, ChangeType, Currency, ObjectType, Permission, Refusal, TenantId};
 use jiff::Timestamp;
 use storage::accounts::StoredAccount;
 use storage::audit::{self, Change, Event};
@@ -74,12 +74,49 @@ pub fn change(
     if let Some(parent_id) = changed.details.parent_account_id {
         check_parent(journal.tx(), tenant_id, id, parent_id)?;
     }
-    let record_id = journal.account_record_id();
-    storage::accounts::update(journal.tx(), tenant_id, &changed)?;
-    journal.record(ChangeType::Update, ObjectType::Account, id, record_id, &changed)?;
-    journal.publish(&account_event("ACCOUNT_CHANGE", id))?;
-    journal.close()?;
+    save(journal, &changed)?;
     get(tx, tenant_id, id)
+}
+
+/// Writes a changed account with its record and event, and closes the journal.
+fn save(mut journal: AccountJournal<'_>, changed: &account::Account) -> Outcome<()> {
+    let (tenant_id, record_id) = (journal.tenant_id(), journal.account_record_id());
+    storage::accounts::update(journal.tx(), tenant_id, changed)?;
+    journal.record(ChangeType::Update, ObjectType::Account, changed.id, record_id, changed)?;
+    journal.publish(&account_event("ACCOUNT_CHANGE", changed.id))?;
+    journal.close()
+}
+
+/// The tenant's setting that names the currencies it supports: codes between commas, such as `USD, AUD`.
+pub const CURRENCIES_SETTING: &str = "mikrocloud.currencies";
+
+/// The currency of an account that is about to be charged for the first time: its own, or, when it has none yet, that of
+/// its country among the tenant's supported currencies, which it then keeps. Whoever may charge the account may call
+/// this: no permission of its own is asked for.
+pub fn settle_currency(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    id: Uuid,
+    caller: &Caller,
+    now: Timestamp,
+) -> Outcome<Currency> {
+    let mut journal = AccountJournal::open(tx, tenant_id, id, caller, now)?;
+    if let Some(currency) = journal.account().currency {
+        return Ok(currency);
+    }
+    let settings = storage::tenants::values(journal.tx(), tenant_id, CURRENCIES_SETTING)?.join(",");
+    let supported = billing::parse_currencies(&settings)?;
+    let account = journal.account();
+    let currency = billing::first_currency(account.details.country.as_deref(), &supported);
+    let wanted = AccountChange {
+        currency: Some(currency.code().to_owned()),
+        may_set_currency: true,
+        details: account.details.clone(),
+        ..AccountChange::default()
+    };
+    let changed = account::change(account, &wanted, &caller.changed_by, now)?;
+    save(journal, &changed)?;
+    Ok(currency)
 }
 
 /// Refuses a parent that does not exist or stands beneath the account itself.

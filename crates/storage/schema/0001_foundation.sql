@@ -91,7 +91,8 @@ CREATE TABLE api_tokens (
   revoked_at BIGINT
 );
 
--- Keys that sign and check MikroCloud's tokens. Secrets of HS256 are sealed by the operator's key file.
+-- Keys that sign and check MikroCloud's tokens. Secrets of HS256 stand here as they are: who reads the book can sign.
+-- A token names its key (`kid`) or its issuer before anybody knows its tenant.
 CREATE TABLE token_keys (
   record_id RECORD_ID,
   tenant_id BIGINT NOT NULL,
@@ -105,6 +106,8 @@ CREATE TABLE token_keys (
   revoked_at BIGINT,
   UNIQUE (tenant_id, key_id)
 );
+CREATE INDEX token_keys_by_key_id ON token_keys (key_id);
+CREATE INDEX token_keys_by_issuer ON token_keys (issuer) WHERE issuer IS NOT NULL;
 
 CREATE TABLE organizations (
   record_id RECORD_ID,

@@ -15,6 +15,7 @@ mod error;
 pub mod idempotency;
 mod job;
 mod migrations;
+pub mod organizations;
 pub mod page;
 pub mod payment_methods;
 mod postgres;
@@ -25,6 +26,7 @@ mod statistics;
 mod store;
 pub mod tags;
 pub mod tenants;
+pub mod token_keys;
 pub mod users;
 mod value;
 

@@ -92,6 +92,21 @@ pub fn by_id(tx: &mut dyn Connection, id: Uuid) -> Result<Option<User>, StoreErr
     tx.query_optional(&sql, &[id.into(), true.into()])?.map(read).transpose()
 }
 
+/// Sets the organization that the user works for at present.
+pub fn set_current_organization(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    id: Uuid,
+    organization_id: Uuid,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE users SET current_organization_id = $3, updated_at = $4 WHERE tenant_id = $1 AND id = $2",
+        &[tenant_id.0.into(), id.into(), organization_id.into(), now.into()],
+    )?;
+    Ok(())
+}
+
 /// The user's roles, in the order in which they were given.
 pub fn roles(tx: &mut dyn Connection, user_id: Uuid) -> Result<Vec<String>, StoreError> {
     tx.query("SELECT role FROM user_roles WHERE user_id = $1 ORDER BY position", &[user_id.into()])?

@@ -1,13 +1,16 @@
 //! The commands, a file each.
 
 pub(crate) mod demo;
+pub(crate) mod organization;
 pub(crate) mod serve;
 pub(crate) mod tenant;
+pub(crate) mod token;
 pub(crate) mod work;
 
 use crate::Book;
 use anyhow::Context;
-use storage::{Store, StoreOptions};
+use billing::{Refusal, Tenant};
+use storage::{Connection, Outcome, Store, StoreOptions};
 
 impl Book {
     /// Opens the book, making its folder and bringing its schema up to date.
@@ -33,4 +36,11 @@ pub(crate) fn redacted(url: &str) -> String {
         }
         _ => url.to_owned(),
     }
+}
+
+/// The tenant with this API key, or a refusal.
+pub(crate) fn tenant_with_key(tx: &mut dyn Connection, api_key: &str) -> Outcome<Tenant> {
+    let (tenant, _) = storage::tenants::by_api_key(tx, api_key)?
+        .ok_or_else(|| Refusal::TenantKeyUnknown { api_key: api_key.to_owned() })?;
+    Ok(tenant)
 }

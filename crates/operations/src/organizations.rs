@@ -1,0 +1,256 @@
+//! Organizations and their billing accounts: the top of a tree is billed for all beneath it.
+
+use crate::accounts;
+use crate::journal::record_of_tenant;
+use billing::account::{Account, AccountChange, AccountDetails, NewAccount};
+use billing::organization::{Obstacle, Organization, TREE_DEPTH_LIMIT, check_name, obstacles_of_account};
+use billing::{Caller, ChangeType, ObjectType, Permission, Refusal, TenantId, text};
+use jiff::Timestamp;
+use storage::accounts::StoredAccount;
+use storage::audit::{self, Event};
+use storage::organizations::{self, StoredOrganization};
+use storage::users::{self, User};
+use storage::{Connection, Error, Outcome};
+use uuid::Uuid;
+
+/// Longest e-mail of a user, in characters.
+const EMAIL_LIMIT: usize = 250;
+
+/// A request to make an organization.
+#[derive(Clone, Debug, Default)]
+pub struct NewOrganization {
+    /// Name for people, at most 100 characters.
+    pub name: String,
+    /// The organization above it.
+    pub parent_id: Option<Uuid>,
+    /// E-mail of the user who owns it; he becomes a user of the tenant if there is none with this e-mail.
+    pub owner_email: Option<String>,
+    /// An account of the tenant that was opened elsewhere and shall be the organization's.
+    pub account_id: Option<Uuid>,
+}
+
+/// Makes an organization. Refuses a parent or an account that does not exist, and an account beneath the top.
+pub fn create(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    caller: &Caller,
+    now: Timestamp,
+    new: &NewOrganization,
+) -> Outcome<Organization> {
+    check_name(&new.name)?;
+    let id = Uuid::new_v4();
+    if let Some(parent_id) = new.parent_id {
+        check_parent(tx, tenant_id, parent_id)?;
+    }
+    if let Some(account_id) = new.account_id {
+        if new.parent_id.is_some() {
+            return Err(Refusal::OrganizationIsNotTop { id }.into());
+        }
+        accounts::get(tx, tenant_id, account_id)?;
+    }
+    let owner = match &new.owner_email {
+        Some(email) => Some(user_with_email(tx, tenant_id, caller, now, email)?),
+        None => None,
+    };
+    let organization = Organization {
+        id,
+        name: new.name.clone(),
+        parent_id: new.parent_id,
+        owner_id: owner.as_ref().map(|owner| owner.id),
+        account_id: new.account_id,
+        created_at: now,
+    };
+    let record_id = organizations::insert(tx, tenant_id, &organization)?;
+    record(
+        tx,
+        tenant_id,
+        caller,
+        now,
+        ChangeType::Insert,
+        &StoredOrganization { record_id, organization: organization.clone() },
+    )?;
+    if let Some(owner) = owner.filter(|owner| owner.current_organization_id.is_none()) {
+        users::set_current_organization(tx, tenant_id, owner.id, id, now)?;
+    }
+    Ok(organization)
+}
+
+/// Signs a new user up: keeps him, makes the default organization that he owns, and makes it his current one. Refuses
+/// a name or e-mail that is taken in the tenant.
+pub fn sign_up(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    caller: &Caller,
+    now: Timestamp,
+    user: &User,
+) -> Outcome<Organization> {
+    if !users::insert(tx, user, &caller.changed_by, now)? {
+        return Err(Refusal::UserTaken { username: user.username.clone() }.into());
+    }
+    let organization = Organization {
+        id: Uuid::new_v4(),
+        name: user.username.chars().take(billing::organization::NAME_LIMIT).collect(),
+        parent_id: None,
+        owner_id: Some(user.id),
+        account_id: None,
+        created_at: now,
+    };
+    check_name(&organization.name)?;
+    let record_id = organizations::insert(tx, tenant_id, &organization)?;
+    let stored = StoredOrganization { record_id, organization };
+    record(tx, tenant_id, caller, now, ChangeType::Insert, &stored)?;
+    users::set_current_organization(tx, tenant_id, user.id, stored.organization.id, now)?;
+    Ok(stored.organization)
+}
+
+/// Opens the billing account of an organization, under the organization's id as external key. Refuses a second one, and
+/// any beneath the top of a tree.
+pub fn open_account(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    caller: &Caller,
+    now: Timestamp,
+    id: Uuid,
+    details: &AccountDetails,
+) -> Outcome<StoredAccount> {
+    caller.require(Permission::AccountCreate)?;
+    let mut stored = organizations::lock(tx, tenant_id, id)?.ok_or(Refusal::OrganizationUnknown { id })?;
+    if stored.organization.parent_id.is_some() {
+        return Err(Refusal::OrganizationIsNotTop { id }.into());
+    }
+    if stored.organization.account_id.is_some() {
+        return Err(Refusal::OrganizationHasAccount { id }.into());
+    }
+    let new =
+        NewAccount { external_key: Some(id.to_string()), details: details.clone(), ..NewAccount::default() };
+    let account = accounts::open(tx, tenant_id, caller, now, &new)?;
+    stored.organization.account_id = Some(account.account.id);
+    organizations::set_account(tx, tenant_id, id, account.account.id)?;
+    record(tx, tenant_id, caller, now, ChangeType::Update, &stored)?;
+    Ok(account)
+}
+
+/// The account that is billed for an organization: that of the top of its tree.
+pub fn account(tx: &mut dyn Connection, tenant_id: TenantId, id: Uuid) -> Outcome<StoredAccount> {
+    let top = top_of_tree(tx, tenant_id, id)?;
+    let account_id = top.account_id.ok_or(Refusal::OrganizationHasNoAccount { id: top.id })?;
+    accounts::get(tx, tenant_id, account_id)
+}
+
+/// Changes the billing account of an organization. Refuses an organization beneath the top of a tree.
+pub fn change_account(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    caller: &Caller,
+    now: Timestamp,
+    id: Uuid,
+    change: &dyn Fn(&Account) -> Result<AccountChange, Refusal>,
+) -> Outcome<StoredAccount> {
+    let organization = get(tx, tenant_id, id)?;
+    if organization.parent_id.is_some() {
+        return Err(Refusal::OrganizationIsNotTop { id }.into());
+    }
+    let account_id = organization.account_id.ok_or(Refusal::OrganizationHasNoAccount { id })?;
+    accounts::change(tx, tenant_id, account_id, caller, now, change)
+}
+
+/// What stands against a new service, paid or free, for an organization; nothing when it is cleared.
+pub fn clearance(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    now: Timestamp,
+    id: Uuid,
+) -> Outcome<Vec<Obstacle>> {
+    let account_id = match top_of_tree(tx, tenant_id, id) {
+        Ok(Organization { account_id: Some(account_id), .. }) => account_id,
+        Ok(_) => return Ok(vec![Obstacle::NoAccount]),
+        Err(Error::Refused(Refusal::OrganizationUnknown { .. })) => {
+            return Ok(vec![Obstacle::TopOfTreeMissing]);
+        }
+        Err(error) => return Err(error),
+    };
+    let states = storage::blocking_states::of_account(tx, tenant_id, account_id)?;
+    let states: Vec<_> = states.into_iter().map(|stored| stored.state).collect();
+    Ok(obstacles_of_account(account_id, &states, now))
+}
+
+/// The organization with this id, or a refusal.
+pub fn get(tx: &mut dyn Connection, tenant_id: TenantId, id: Uuid) -> Outcome<Organization> {
+    let stored = organizations::by_id(tx, tenant_id, id)?.ok_or(Refusal::OrganizationUnknown { id })?;
+    Ok(stored.organization)
+}
+
+/// The organization at the top of the tree in which `id` stands: itself when nothing is above it. Refuses with the id of
+/// the one that does not exist.
+pub fn top_of_tree(tx: &mut dyn Connection, tenant_id: TenantId, id: Uuid) -> Outcome<Organization> {
+    let mut organization = get(tx, tenant_id, id)?;
+    for _ in 0..TREE_DEPTH_LIMIT {
+        match organization.parent_id {
+            Some(parent_id) => organization = get(tx, tenant_id, parent_id)?,
+            None => return Ok(organization),
+        }
+    }
+    Err(Refusal::OrganizationUnknown { id: organization.id }.into())
+}
+
+/// Refuses a parent that does not exist, stands in no whole tree, or so deep that nothing more fits beneath it. A new
+/// organization has nothing beneath it, so that no tree can be a circle.
+fn check_parent(tx: &mut dyn Connection, tenant_id: TenantId, parent_id: Uuid) -> Outcome<()> {
+    let mut above = Some(parent_id);
+    for _ in 0..TREE_DEPTH_LIMIT {
+        match above {
+            Some(id) => above = get(tx, tenant_id, id)?.parent_id,
+            None => return Ok(()),
+        }
+    }
+    Err(Refusal::invalid("parent", format!("has {TREE_DEPTH_LIMIT} organizations above it")).into())
+}
+
+/// The user with this e-mail, who becomes one if need be. He has no password: somebody else proves who he is.
+fn user_with_email(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    caller: &Caller,
+    now: Timestamp,
+    email: &str,
+) -> Outcome<User> {
+    let email = email.to_lowercase();
+    text::check_email("owner", &email, EMAIL_LIMIT)?;
+    if let Some(user) = users::by_email(tx, tenant_id, &email)? {
+        return Ok(user);
+    }
+    let user = User {
+        id: Uuid::new_v4(),
+        tenant_id,
+        username: email.clone(),
+        email: Some(email.clone()),
+        password_hash: None,
+        current_organization_id: None,
+        is_active: true,
+    };
+    if users::insert(tx, &user, &caller.changed_by, now)? {
+        return Ok(user);
+    }
+    // Somebody else made him meanwhile, or a user without this e-mail bears it as his name.
+    Ok(users::by_email(tx, tenant_id, &email)?.ok_or(Refusal::UserTaken { username: email })?)
+}
+
+fn record(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    caller: &Caller,
+    now: Timestamp,
+    change_type: ChangeType,
+    stored: &StoredOrganization,
+) -> Outcome<()> {
+    let organization = &stored.organization;
+    let what = (change_type, ObjectType::Organization, organization.id, stored.record_id);
+    record_of_tenant(tx, tenant_id, caller, now, what, organization)?;
+    let event_type = match change_type {
+        ChangeType::Insert => "ORGANIZATION_CREATION",
+        ChangeType::Update | ChangeType::Delete => "ORGANIZATION_CHANGE",
+    };
+    let (object_type, object_id) = (ObjectType::Organization, Some(organization.id));
+    let event = Event { event_type, object_type, object_id, metadata: None };
+    Ok(audit::publish(tx, tenant_id, organization.account_id, caller.user_token, now, &event)?)
+}
