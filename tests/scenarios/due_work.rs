@@ -1,12 +1,13 @@
 //! Due work, as the server does it: when its time comes, when a clock is moved, by whichever node is there.
 
-use crate::scenario;
+use crate::{scenario, scenario_alone};
 use billing::TenantId;
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 use std::time::{Duration, Instant};
 use storage::due_work::NewDueWork;
 use storage::{Connection, Store, StoreOptions};
-use testkit::{Http, World};
+use testkit::{Engine, Http, World};
 
 /// A kind that the server knows and that does no harm.
 const KIND: &str = "HOUSEKEEPING";
@@ -150,5 +151,77 @@ fn work_that_fails_is_shown_and_runs_again_when_told_to() {
         assert_eq!(book.pieces("FAILED").len(), 0);
         let wrong = world.billhook_output(["work", "run-again", "999999999", "--tenant", key]);
         assert!(!wrong.status.success());
+    });
+}
+
+/// One account with a block for each of the next `count` hours.
+fn with_blocks(kb: &Http, count: i64) {
+    let account = kb.post("/accounts", json!({"currency": "USD"})).status(201).id();
+    let now = time(kb);
+    for number in 1..=count {
+        let at = now.checked_add(SignedDuration::from_hours(number)).unwrap();
+        let state = json!({
+            "stateName": format!("STATE{number}"), "service": "our-service",
+            "isBlockChange": false, "isBlockEntitlement": false, "isBlockBilling": false,
+        });
+        kb.post(format!("/accounts/{account}/block?requestedDate={at}"), state).status(201);
+    }
+}
+
+/// How often each state was told of, in order.
+fn told(book: &Book) -> Vec<String> {
+    let tenant_id = book.tenant_id.0;
+    let read = move |tx: &mut dyn Connection| {
+        let sql = "SELECT metadata FROM events WHERE tenant_id = $1 AND event_type = 'BLOCKING_STATE' ORDER BY record_id";
+        let rows = tx.query(sql, &[tenant_id.into()])?;
+        Ok(rows.into_iter().map(|mut row| row.next::<String>()).collect::<Result<Vec<_>, _>>()?)
+    };
+    let states = book.store.read_now(read).unwrap();
+    let name = |text: &String| {
+        let metadata: serde_json::Value = serde_json::from_str(text).unwrap();
+        metadata["stateName"].as_str().unwrap().to_owned()
+    };
+    states.iter().map(name).collect()
+}
+
+fn states(count: i64) -> Vec<String> {
+    (1..=count).map(|number| format!("STATE{number}")).collect()
+}
+
+#[test]
+fn two_nodes_tell_of_each_state_once_and_in_order() {
+    scenario_alone(|world| {
+        if world.engine() == Engine::Sqlite {
+            return; // A SQLite book has one server.
+        }
+        let (kb, book, other) = (world.killbill(), Book::of(world), world.server().another_node());
+        with_blocks(&kb, 24);
+        let there = |server: &testkit::Server, kb: &Http| {
+            kb.send("PUT", format!("{}/1.0/kb/test/clock?days=2", server.url()), None::<&str>).status(200);
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| there(world.server(), &kb));
+            scope.spawn(|| there(&other, &kb));
+        });
+        assert_eq!(told(&book), states(24));
+    });
+}
+
+#[test]
+fn work_that_a_crash_broke_off_is_done_after_it() {
+    scenario_alone(|world| {
+        let kb = world.killbill();
+        with_blocks(&kb, 24);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                // It may be answered before the server dies, or not.
+                let _ = kb.try_send("PUT", "/test/clock?days=2", None::<&str>);
+            });
+            world.server().kill9();
+        });
+        world.server().start_again();
+        let kb = world.killbill();
+        advance(&kb, 2).status(200);
+        assert_eq!(told(&Book::of(world)), states(24));
     });
 }
