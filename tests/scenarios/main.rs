@@ -11,6 +11,7 @@ mod clock;
 mod close_account;
 mod custom_fields;
 mod due_work;
+mod durability;
 mod emails;
 mod health;
 mod http_manners;
