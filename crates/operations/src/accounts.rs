@@ -23,7 +23,7 @@ pub fn open(
     new: &NewAccount,
 ) -> Outcome<StoredAccount> {
     caller.require(Permission::AccountCreate)?;
-    let id = Uuid::new_v4();
+    let id = new_id(now);
     let account = account::open(id, new, &caller.changed_by, now)?;
     if let Some(parent_id) = account.details.parent_account_id {
         storage::accounts::record_id(tx, tenant_id, parent_id)?
@@ -40,6 +40,13 @@ pub fn open(
     audit::record(tx, tenant_id, Some((id, &link)), caller, now, &change)?;
     audit::publish(tx, tenant_id, Some(id), caller.user_token, now, &account_event("ACCOUNT_CREATION", id))?;
     Ok(StoredAccount { record_id: change.object_record_id, balance_minor: 0, credit_minor: 0, account })
+}
+
+/// An id that begins with the time, so that those made together stand together in every index.
+fn new_id(now: Timestamp) -> Uuid {
+    let millisecond = u64::try_from(now.as_millisecond()).unwrap_or(0);
+    let nanosecond = u32::try_from(millisecond % 1000).unwrap_or(0) * 1_000_000;
+    Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, millisecond / 1000, nanosecond))
 }
 
 fn account_event(event_type: &'static str, id: Uuid) -> Event<'static> {

@@ -4,16 +4,19 @@ CREATE VIRTUAL TABLE account_search USING fts5(
   search_text, content='accounts', content_rowid='record_id', tokenize='trigram case_sensitive 1', detail='none',
   columnsize=0
 );
-INSERT INTO account_search (rowid, search_text) SELECT record_id, search_text FROM accounts;
 
-CREATE TRIGGER account_search_insert AFTER INSERT ON accounts BEGIN
-  INSERT INTO account_search (rowid, search_text) VALUES (new.record_id, new.search_text);
-END;
+-- New accounts are indexed many at a time, which costs a fraction of one at a time: those up to this record id are, the
+-- few that came later are read by every search.
+CREATE TABLE account_search_state (indexed_until BIGINT NOT NULL);
+INSERT INTO account_search_state (indexed_until) VALUES (0);
+
 CREATE TRIGGER account_search_update AFTER UPDATE OF search_text ON accounts
-WHEN old.search_text <> new.search_text BEGIN
+WHEN old.search_text <> new.search_text
+  AND old.record_id <= (SELECT indexed_until FROM account_search_state) BEGIN
   INSERT INTO account_search (account_search, rowid, search_text) VALUES ('delete', old.record_id, old.search_text);
   INSERT INTO account_search (rowid, search_text) VALUES (new.record_id, new.search_text);
 END;
-CREATE TRIGGER account_search_delete AFTER DELETE ON accounts BEGIN
+CREATE TRIGGER account_search_delete AFTER DELETE ON accounts
+WHEN old.record_id <= (SELECT indexed_until FROM account_search_state) BEGIN
   INSERT INTO account_search (account_search, rowid, search_text) VALUES ('delete', old.record_id, old.search_text);
 END;

@@ -1,8 +1,8 @@
 //! Finding accounts by a part of their name, e-mail, key or company.
 //!
 //! `accounts.search_text` holds these, lower-cased, a line each. SQLite finds substrings by an FTS5 index of
-//! trigrams that triggers keep, PostgreSQL by a GIN index of `pg_trgm`. A needle of fewer than three characters has
-//! no trigram: then the tenant's accounts are read.
+//! trigrams, to which the newest accounts are added many at a time; PostgreSQL by a GIN index of `pg_trgm`. A needle
+//! of fewer than three characters has no trigram: then the tenant's accounts are read.
 
 use crate::{Engine, Param};
 
@@ -33,7 +33,11 @@ pub fn search_accounts_predicate(engine: Engine, needle: &str, first: usize) -> 
     let second = first + 1;
     SearchPredicate {
         sql: format!(
-            "accounts.record_id IN (SELECT rowid FROM account_search WHERE account_search MATCH ${second}) AND {like}"
+            "accounts.record_id IN (
+                 SELECT rowid FROM account_search WHERE account_search MATCH ${second}
+                 UNION ALL SELECT recent.record_id FROM accounts AS recent
+                 WHERE recent.record_id > (SELECT indexed_until FROM account_search_state)
+             ) AND {like}"
         ),
         texts: vec![pattern, trigrams],
     }

@@ -81,6 +81,53 @@ fn a_changed_account_is_found_by_its_new_name_alone() {
     }
 }
 
+/// Opens so many accounts of another tenant that SQLite indexes those before them.
+fn open_many(store: &Store) {
+    let added = store.write_now(|tx| {
+        for _ in 0..2100 {
+            let id = Uuid::new_v4();
+            let account = open(id, &NewAccount::default(), "test", jiff::Timestamp::UNIX_EPOCH)?;
+            accounts::insert(tx, TenantId(3), &account, &Chain::start(id))?;
+        }
+        Ok(())
+    });
+    added.unwrap();
+}
+
+fn rename(store: &Store, id: Uuid, name: &'static str) {
+    let changed = store.write_now(move |tx| {
+        let mut stored = accounts::by_id(tx, TENANT, id)?.unwrap();
+        stored.account.details.name = Some(name.to_owned());
+        Ok(accounts::update(tx, TENANT, &stored.account)?)
+    });
+    changed.unwrap();
+}
+
+#[test]
+fn accounts_are_found_before_and_after_they_are_indexed() {
+    for url in databases() {
+        let store = Store::open(&url, StoreOptions::default()).unwrap();
+        let old = add(&store, TENANT, "Road Runner");
+        assert_eq!(find(&store, "runner"), [old], "{url}");
+        open_many(&store);
+        let new = add(&store, TENANT, "Front Runner");
+        assert_eq!(find(&store, "runner"), [old, new], "{url}");
+        rename(&store, old, "Beep Beep");
+        rename(&store, new, "Beep");
+        assert_eq!(find(&store, "runner"), Vec::<Uuid>::new(), "{url}");
+        assert_eq!(find(&store, "beep"), [old, new], "{url}");
+        if store.engine() == Engine::Sqlite {
+            let until = store.read_now(|tx| {
+                Ok(tx.query_one("SELECT indexed_until FROM account_search_state", &[])?.next::<i64>()?)
+            });
+            assert_eq!(until.unwrap(), 2048);
+        }
+        open_many(&store);
+        assert_eq!(find(&store, "beep"), [old, new], "{url}");
+        assert_eq!(find(&store, "runner"), Vec::<Uuid>::new(), "{url}");
+    }
+}
+
 fn plan(tx: &mut dyn Connection, needle: &str) -> Outcome<String> {
     let predicate = search_accounts_predicate(tx.engine(), needle, 1);
     let explain = match tx.engine() {

@@ -1,6 +1,7 @@
 //! SQLite: one writer thread that commits in groups, and readers on snapshots.
 
 mod connection;
+mod search_index;
 mod writer;
 
 use crate::job::{BoxedJob, Verdict, run_caught, verdict_of};

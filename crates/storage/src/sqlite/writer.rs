@@ -5,6 +5,7 @@
 //! after it wrote is the group rolled back and the others run again, then each in a savepoint.
 
 use super::connection::SqliteConnection;
+use super::search_index::index_batch;
 use crate::job::{BoxedJob, Verdict};
 use crate::statistics::{Busy, Counters};
 use crate::{Connection, Error, StoreError};
@@ -23,7 +24,10 @@ pub(super) fn run(mut connection: SqliteConnection, queue: &Receiver<BoxedJob>, 
     while let Ok(first) = queue.recv() {
         let _busy = Busy::enter(&counters.busy_writers);
         Group::new(&mut connection, counters).serve(first, queue);
+        // One batch at a time while requests wait, all of it when none does.
+        while index_batch(&mut connection) && queue.is_empty() {}
     }
+    while index_batch(&mut connection) {}
     connection.checkpoint();
 }
 

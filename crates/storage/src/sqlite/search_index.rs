@@ -1,0 +1,49 @@
+//! Bringing the search index of SQLite up to the newest accounts.
+
+use super::connection::SqliteConnection;
+use crate::{Connection, Param, StoreError};
+
+/// Accounts indexed in one transaction. At most about as many wait to be indexed, and are read by every search.
+const BATCH: i64 = 2048;
+
+/// Indexes the next batch of accounts, if that many wait. Says whether it did.
+pub(super) fn index_batch(connection: &mut SqliteConnection) -> bool {
+    match try_index_batch(connection) {
+        Ok(indexed) => indexed,
+        Err(error) => {
+            connection.rollback();
+            // Search stays right: what is not indexed is read.
+            tracing::warn!(%error, "new accounts could not be indexed for search; the next batch tries again");
+            false
+        }
+    }
+}
+
+fn try_index_batch(connection: &mut SqliteConnection) -> Result<bool, StoreError> {
+    connection.begin()?;
+    let waiting = connection.query_one(
+        "SELECT indexed_until, COALESCE((SELECT MAX(record_id) FROM accounts), 0) FROM account_search_state",
+        &[],
+    );
+    connection.end_read();
+    let mut waiting = waiting?;
+    let (indexed_until, newest): (i64, i64) = (waiting.next()?, waiting.next()?);
+    if newest - indexed_until < BATCH {
+        return Ok(false);
+    }
+    connection.begin_immediate()?;
+    // Another process may have been faster: the condition is looked at again under the lock.
+    let still = connection.query_one("SELECT indexed_until FROM account_search_state", &[])?.next::<i64>()?;
+    if still == indexed_until {
+        let until = indexed_until + BATCH;
+        let range = [Param::Integer(indexed_until), Param::Integer(until)];
+        connection.execute(
+            "INSERT INTO account_search (rowid, search_text)
+             SELECT record_id, search_text FROM accounts WHERE record_id > $1 AND record_id <= $2",
+            &range,
+        )?;
+        connection.execute("UPDATE account_search_state SET indexed_until = $1", &[Param::Integer(until)])?;
+    }
+    connection.commit()?;
+    Ok(true)
+}
