@@ -5,11 +5,13 @@
 
 pub mod account;
 pub mod account_email;
+pub mod alias;
 pub mod blocking;
 mod caller;
 mod chain;
 mod currency;
 pub mod custom_field;
+pub mod customer;
 mod object;
 pub mod organization;
 pub mod overdue;

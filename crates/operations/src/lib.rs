@@ -5,11 +5,14 @@
 pub mod account_emails;
 pub mod accounts;
 pub mod blocking;
+pub mod aliases;
+pub mod api_tokens;
 pub mod clock;
 pub mod credentials;
 pub mod custom_fields;
 pub mod due_work;
 pub mod housekeeping;
+pub mod customers;
 mod journal;
 mod jwt;
 pub mod mikrocloud_tokens;

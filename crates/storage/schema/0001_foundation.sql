@@ -138,11 +138,13 @@ CREATE TABLE customers (
   UNIQUE (tenant_id, external_key)
 );
 CREATE UNIQUE INDEX customers_by_id ON customers (tenant_id, id);
+CREATE INDEX customers_in_order ON customers (tenant_id, record_id);
 
 CREATE TABLE customer_contacts (
   record_id RECORD_ID,
   tenant_id BIGINT NOT NULL,
   customer_id UUID NOT NULL,
+  id UUID NOT NULL,
   username TEXT NOT NULL,
   preferred_username TEXT,
   name TEXT NOT NULL,
@@ -202,7 +204,8 @@ CREATE INDEX accounts_in_order ON accounts (tenant_id, record_id);
 CREATE INDEX accounts_by_email ON accounts (tenant_id, email) WHERE email IS NOT NULL;
 CREATE INDEX accounts_by_name ON accounts (tenant_id, name) WHERE name IS NOT NULL;
 CREATE INDEX accounts_by_parent ON accounts (tenant_id, parent_account_id) WHERE parent_account_id IS NOT NULL;
-CREATE INDEX accounts_by_customer ON accounts (tenant_id, customer_id) WHERE customer_id IS NOT NULL;
+CREATE INDEX accounts_by_customer ON accounts (tenant_id, customer_id, record_id) WHERE customer_id IS NOT NULL;
+CREATE INDEX accounts_without_customer ON accounts (tenant_id, record_id) WHERE customer_id IS NULL;
 
 CREATE TABLE account_aliases (
   record_id RECORD_ID,
@@ -215,8 +218,16 @@ CREATE TABLE account_aliases (
   created_at BIGINT NOT NULL,
   updated_at BIGINT NOT NULL
 );
-CREATE INDEX account_aliases_by_account ON account_aliases (tenant_id, account_id);
+CREATE INDEX account_aliases_by_account ON account_aliases (tenant_id, account_id, record_id);
 CREATE INDEX account_aliases_by_value ON account_aliases (tenant_id, value);
+
+-- The values that aliases have or had. Who gives one to an account locks its row first, so that two accounts never
+-- get one value for overlapping times.
+CREATE TABLE account_alias_values (
+  tenant_id BIGINT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (tenant_id, value)
+);
 
 CREATE TABLE account_emails (
   record_id RECORD_ID,

@@ -237,6 +237,57 @@ pub fn children(
     tx.query(&sql, &[tenant_id.0.into(), parent_id.into()])?.into_iter().map(read).collect()
 }
 
+/// Up to `limit` accounts opened after the one with record id `after`, in that order.
+pub fn opened_after(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<StoredAccount>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM accounts WHERE tenant_id = $1 AND record_id > $2 ORDER BY record_id LIMIT $3"
+    );
+    tx.query(&sql, &[tenant_id.0.into(), after.into(), limit.into()])?.into_iter().map(read).collect()
+}
+
+/// As [`opened_after`], but only accounts that belong to no customer and whose key no customer has as its own.
+pub fn without_customer_opened_after(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<StoredAccount>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM accounts WHERE tenant_id = $1 AND record_id > $2 AND customer_id IS NULL
+             AND NOT EXISTS (SELECT 1 FROM customers
+                             WHERE customers.tenant_id = $1 AND customers.external_key = accounts.external_key)
+         ORDER BY record_id LIMIT $3"
+    );
+    tx.query(&sql, &[tenant_id.0.into(), after.into(), limit.into()])?.into_iter().map(read).collect()
+}
+
+/// Ids of up to `limit` accounts of a customer that are not archived, oldest first.
+pub fn ids_of_customer(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    customer_id: Uuid,
+    limit: i64,
+) -> Result<Vec<Uuid>, StoreError> {
+    tx.query(
+        "SELECT id FROM accounts WHERE tenant_id = $1 AND customer_id = $2 AND status <> $3
+         ORDER BY record_id LIMIT $4",
+        &[
+            tenant_id.0.into(),
+            customer_id.into(),
+            AccountStatus::Archived.name().into(),
+            limit.into(),
+        ],
+    )?
+    .into_iter()
+    .map(|mut row| row.next())
+    .collect()
+}
+
 /// Locks the account's row until the transaction ends and returns the account with the end of its chain. Every
 /// operation that changes an account, or anything that belongs to it, begins here: one account, one writer.
 pub fn lock(

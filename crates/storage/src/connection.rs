@@ -46,3 +46,9 @@ pub(crate) fn for_update(engine: Engine) -> &'static str {
         Engine::Postgres => "FOR UPDATE",
     }
 }
+
+/// `count` placeholders from `$first` on, for a list after `IN`.
+pub(crate) fn placeholders(first: usize, count: usize) -> String {
+    let each: Vec<String> = (first..first + count).map(|number| format!("${number}")).collect();
+    each.join(", ")
+}

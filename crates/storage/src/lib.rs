@@ -6,11 +6,14 @@
 
 pub mod account_emails;
 pub mod accounts;
+pub mod aliases;
+pub mod api_tokens;
 pub mod audit;
 pub mod blocking_states;
 mod connection;
 pub mod custom_fields;
 pub mod due_work;
+pub mod customers;
 mod error;
 pub mod idempotency;
 mod job;
