@@ -20,6 +20,7 @@ mod security;
 mod tags;
 mod tenants;
 mod timeline;
+mod togai;
 
 use testkit::World;
 

@@ -72,6 +72,7 @@ pub(crate) fn run(
 fn app(edge: SharedEdge) -> Router {
     api_killbill::router()
         .merge(api_mikrocloud::router())
+        .merge(api_togai::router())
         .route("/healthz", get(|| async { "ok" }))
         .layer(axum::middleware::from_fn(|request, next| edge::idempotency_layer(BODY_LIMIT, request, next)))
         .layer(axum::extract::DefaultBodyLimit::max(BODY_LIMIT))

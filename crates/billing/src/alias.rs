@@ -65,7 +65,7 @@ impl NewAlias {
     /// Checks length and range.
     pub fn check(&self, field: &'static str) -> Result<(), Refusal> {
         check_text(field, &self.value, ALIAS_LENGTH.1, false)?;
-        if self.value.trim().chars().count() < ALIAS_LENGTH.0 {
+        if self.value.chars().count() < ALIAS_LENGTH.0 || self.value.trim().is_empty() {
             return Err(Refusal::FieldTooShort { field, limit: ALIAS_LENGTH.0 });
         }
         self.validity.check(field)
@@ -132,7 +132,7 @@ mod tests {
         assert!(check("abc").is_ok());
         assert!(check(&"é".repeat(50)).is_ok());
         assert!(check("ab").is_err());
-        assert!(check("a  ").is_err());
+        assert!(check("    ").is_err());
         assert!(check(&"x".repeat(51)).is_err());
         assert!(check("a\0bc").is_err());
     }

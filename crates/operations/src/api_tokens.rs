@@ -1,11 +1,16 @@
-//! API tokens of programs: made once, shown once, kept as a digest.
+//! API tokens of programs: made once, shown once, kept as a digest. And the bearer tokens (JWT, HS256) that they are
+//! exchanged for, which live for a day.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use billing::text::check_text;
-use billing::{Caller, ChangeType, ObjectType, Permission, Refusal, Tenant, TenantId};
-use jiff::Timestamp;
+use billing::{Caller, ChangeType, ObjectType, Permission, Tenant, TenantId};
+use hmac::{Hmac, KeyInit, Mac};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use storage::api_tokens::ApiToken;
-use storage::{Connection, Outcome};
+use storage::{Connection, Outcome, StoreError};
 use uuid::Uuid;
 
 /// The desk for which tokens are made.
@@ -16,6 +21,18 @@ const PREFIX: &str = "togai_";
 
 /// Most characters of a token's name: it signs the audit records, whose signatures have 50.
 const NAME_LIMIT: usize = 50;
+
+/// How long a bearer token lives, unless its API token ends earlier.
+const BEARER_LIFE: SignedDuration = SignedDuration::from_hours(24);
+
+/// The name of the server's secret that signs bearer tokens.
+const BEARER_SECRET: &str = "togai.bearer";
+
+/// The only header that a bearer token of ours has, so that no token can choose how it is checked.
+const BEARER_HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
+
+/// Who bearer tokens are from and for: the other desks' tokens say something else.
+const BEARER_ISSUER: &str = "billhook:togai";
 
 /// A new API token of 256 random bits, to be given to [`make`] and shown once.
 pub fn new_token() -> String {
@@ -44,7 +61,8 @@ pub fn make(
         check_text("name", name, NAME_LIMIT, false)?;
     }
     let name = name.filter(|name| !name.is_empty()).map(str::to_owned);
-    let made = ApiToken { id: Uuid::new_v4(), tenant_id, name, created_at: now, expires_at, revoked_at: None };
+    let made =
+        ApiToken { id: Uuid::new_v4(), tenant_id, name, created_at: now, expires_at, revoked_at: None };
     let record_id = storage::api_tokens::insert(tx, TOGAI, &made, &digest(token))?;
     let snapshot = serde_json::json!({
         "id": made.id, "desk": TOGAI, "name": made.name, "expiresAt": made.expires_at.map(|at| at.to_string())
@@ -54,20 +72,86 @@ pub fn make(
     Ok(made)
 }
 
-/// The token, and the tenant whose book it opens, unless it is unknown, expired or taken back. `now` is the real
-/// time: tokens do not follow a tenant's test clock.
-pub fn recognize(tx: &mut dyn Connection, token: &str, now: Timestamp) -> Outcome<Option<(ApiToken, Tenant)>> {
-    if !token.starts_with(PREFIX) {
-        return Ok(None);
-    }
-    let found = storage::api_tokens::by_digest(tx, TOGAI, &digest(token))?;
+#[derive(Serialize, Deserialize)]
+struct BearerClaims {
+    iss: String,
+    /// The API token's id.
+    sub: Uuid,
+    /// The tenant's public id.
+    aud: Uuid,
+    iat: i64,
+    exp: i64,
+    /// Two bearer tokens made in one second differ.
+    jti: Uuid,
+}
+
+/// The API token, and the tenant whose book it opens, that a credential proves: the API token itself or a bearer token
+/// made from it. `None` when it is unknown, expired or taken back. `now` is the real time: tokens do not follow a
+/// tenant's test clock.
+pub fn recognize(
+    tx: &mut dyn Connection,
+    credential: &str,
+    now: Timestamp,
+) -> Outcome<Option<(ApiToken, Tenant)>> {
+    let found = if is_api_token(credential) {
+        storage::api_tokens::by_digest(tx, TOGAI, &digest(credential))?
+    } else {
+        let Some(secret) = storage::api_tokens::server_secret(tx, BEARER_SECRET)? else { return Ok(None) };
+        match verify(credential, &secret).filter(|claims| now.as_second() < claims.exp) {
+            Some(claims) => storage::api_tokens::by_id(tx, TOGAI, claims.sub)?,
+            None => None,
+        }
+    };
     with_tenant(tx, found, now)
 }
 
-/// As [`recognize`], for what was made from a token and names it by its id.
-pub fn recognize_by_id(tx: &mut dyn Connection, id: Uuid, now: Timestamp) -> Outcome<Option<(ApiToken, Tenant)>> {
-    let found = storage::api_tokens::by_id(tx, TOGAI, id)?;
-    with_tenant(tx, found, now)
+/// Whether a credential is an API token by its form, not a bearer token.
+pub fn is_api_token(credential: &str) -> bool {
+    credential.starts_with(PREFIX)
+}
+
+/// A bearer token for an API token: it counts for a day, but no longer than the API token itself.
+pub fn make_bearer(
+    tx: &mut dyn Connection,
+    token: &ApiToken,
+    tenant: &Tenant,
+    now: Timestamp,
+) -> Outcome<String> {
+    let secret = storage::api_tokens::ensure_server_secret(tx, BEARER_SECRET, &new_token(), now)?;
+    let end = now.checked_add(BEARER_LIFE).unwrap_or(now);
+    let end = token.expires_at.map_or(end, |expires_at| end.min(expires_at));
+    let claims = BearerClaims {
+        iss: BEARER_ISSUER.to_owned(),
+        sub: token.id,
+        aud: tenant.id,
+        iat: now.as_second(),
+        exp: end.as_second(),
+        jti: Uuid::new_v4(),
+    };
+    let claims = serde_json::to_vec(&claims).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(BEARER_HEADER), URL_SAFE_NO_PAD.encode(claims));
+    let signature = mac(&secret, &signed)?.finalize().into_bytes();
+    Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+}
+
+fn mac(secret: &str, signed: &str) -> Result<Hmac<Sha256>, StoreError> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
+        .map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    mac.update(signed.as_bytes());
+    Ok(mac)
+}
+
+/// The claims of a bearer token that this secret signed. The comparison takes the same time wherever they differ.
+fn verify(bearer: &str, secret: &str) -> Option<BearerClaims> {
+    let (signed, signature) = bearer.rsplit_once('.')?;
+    let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+    mac(secret, signed).ok()?.verify_slice(&signature).ok()?;
+    let (header, claims) = signed.split_once('.')?;
+    if header != URL_SAFE_NO_PAD.encode(BEARER_HEADER) {
+        return None;
+    }
+    let claims: BearerClaims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
+    (claims.iss == BEARER_ISSUER).then_some(claims)
 }
 
 fn with_tenant(
@@ -80,11 +164,4 @@ fn with_tenant(
     let Some(token) = found.filter(in_force) else { return Ok(None) };
     let tenant = storage::tenants::by_number(tx, token.tenant_id)?;
     Ok(tenant.map(|tenant| (token, tenant)))
-}
-
-/// The tenant with this API key, or a refusal: for commands that are told `--tenant`.
-pub fn tenant_of_key(tx: &mut dyn Connection, api_key: &str) -> Outcome<Tenant> {
-    let found = storage::tenants::by_api_key(tx, api_key)?;
-    let (tenant, _) = found.ok_or_else(|| Refusal::TenantKeyUnknown { api_key: api_key.to_owned() })?;
-    Ok(tenant)
 }

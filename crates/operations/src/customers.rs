@@ -420,7 +420,8 @@ pub fn list(
         }
         let wanted = limit.saturating_sub(i64::try_from(found.len()).unwrap_or(i64::MAX));
         if wanted > 0 {
-            let implied = storage::accounts::without_customer_opened_after(tx, tenant_id, after_implied, wanted)?;
+            let implied =
+                storage::accounts::without_customer_opened_after(tx, tenant_id, after_implied, wanted)?;
             for StoredAccount { account, .. } in implied {
                 found.push((Place::Implied(account.id), Customer::implied_by(&account)));
             }
@@ -471,8 +472,7 @@ pub fn list_accounts(
     limit: usize,
 ) -> Outcome<(Vec<AccountView>, bool)> {
     let after = account_place(tx, tenant_id, after)?;
-    let (found, more) =
-        page(limit, |limit| storage::accounts::opened_after(tx, tenant_id, after, limit))?;
+    let (found, more) = page(limit, |limit| storage::accounts::opened_after(tx, tenant_id, after, limit))?;
     Ok((views(tx, tenant_id, found, now)?, more))
 }
 

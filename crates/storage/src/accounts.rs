@@ -276,12 +276,7 @@ pub fn ids_of_customer(
     tx.query(
         "SELECT id FROM accounts WHERE tenant_id = $1 AND customer_id = $2 AND status <> $3
          ORDER BY record_id LIMIT $4",
-        &[
-            tenant_id.0.into(),
-            customer_id.into(),
-            AccountStatus::Archived.name().into(),
-            limit.into(),
-        ],
+        &[tenant_id.0.into(), customer_id.into(), AccountStatus::Archived.name().into(), limit.into()],
     )?
     .into_iter()
     .map(|mut row| row.next())

@@ -6,7 +6,8 @@ use billing::alias::{Alias, Validity};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-const COLUMNS: &str = "record_id, account_id, id, value, effective_from, effective_until, created_at, updated_at";
+const COLUMNS: &str =
+    "record_id, account_id, id, value, effective_from, effective_until, created_at, updated_at";
 
 /// An alias with what the storage knows beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]

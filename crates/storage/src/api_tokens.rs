@@ -60,11 +60,7 @@ pub fn insert(
 }
 
 /// The token of a desk with this digest. The digest selects the tenant: it is what the request knows.
-pub fn by_digest(
-    tx: &mut dyn Connection,
-    desk: &str,
-    digest: &[u8],
-) -> Result<Option<ApiToken>, StoreError> {
+pub fn by_digest(tx: &mut dyn Connection, desk: &str, digest: &[u8]) -> Result<Option<ApiToken>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM api_tokens WHERE token_digest = $1 AND desk = $2");
     tx.query_optional(&sql, &[digest.into(), desk.into()])?.map(read).transpose()
 }

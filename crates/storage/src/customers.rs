@@ -7,7 +7,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-const COLUMNS: &str = "record_id, id, external_key, name, email, address, settings, status, created_at, updated_at";
+const COLUMNS: &str =
+    "record_id, id, external_key, name, email, address, settings, status, created_at, updated_at";
 
 /// A customer with what the storage knows beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]

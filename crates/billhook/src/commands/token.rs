@@ -5,7 +5,8 @@ use crate::commands::tenant_with_key;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Span, SpanRelativeTo};
-use operations::clock;
+use billing::Caller;
+use operations::{api_tokens, clock};
 use operations::mikrocloud_tokens::{self, NewKey, NewToken, SCOPE_READ, SCOPE_WRITE};
 use std::path::PathBuf;
 use storage::Store;
@@ -15,6 +16,8 @@ use uuid::Uuid;
 pub(crate) enum TokenCommand {
     /// Issue a token of MikroCloud's desk for an organization and print it
     Mikrocloud(MikrocloudToken),
+    /// Make an API token of Togai's desk and print it, once: only a digest of it is kept
+    Togai(TogaiToken),
     /// Say whose keys prove tokens of MikroCloud's desk, beside the server's own
     #[command(subcommand)]
     Key(KeyCommand),
@@ -40,6 +43,19 @@ pub(crate) struct MikrocloudToken {
     /// How long it counts, such as 90s, 1h or 30d
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration)]
     expires_in: SignedDuration,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TogaiToken {
+    /// The API key of the tenant
+    #[arg(long)]
+    tenant: String,
+    /// Name for people; changes are recorded under it
+    #[arg(long)]
+    name: Option<String>,
+    /// How long it counts, such as 90s, 1h or 30d; for ever when absent
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    expires_in: Option<SignedDuration>,
 }
 
 #[derive(Subcommand, Debug)]
@@ -109,6 +125,7 @@ impl TokenCommand {
         let store = book.open()?;
         match self {
             TokenCommand::Mikrocloud(command) => println!("{}", command.issue(&store)?),
+            TokenCommand::Togai(command) => println!("{}", command.make(&store)?),
             TokenCommand::Key(KeyCommand::Add(command)) => {
                 for key_id in command.add(&store)? {
                     println!("{key_id}");
@@ -142,6 +159,25 @@ impl MikrocloudToken {
             let tenant = tenant_with_key(tx, &api_key)?;
             mikrocloud_tokens::issue(tx, &tenant, clock::real(), &new)
         })?)
+    }
+}
+
+impl TogaiToken {
+    fn make(self, store: &Store) -> anyhow::Result<String> {
+        anyhow::ensure!(
+            self.expires_in.is_none_or(|life| life.is_positive()),
+            "--expires-in takes a time above zero"
+        );
+        let (token, now) = (api_tokens::new_token(), clock::real());
+        let expires_at =
+            self.expires_in.map(|life| now.checked_add(life)).transpose().context("--expires-in")?;
+        let (api_key, name, made) = (self.tenant, self.name, token.clone());
+        let caller = Caller::system(Uuid::new_v4());
+        store.write_now(move |tx| {
+            let tenant_id = tenant_with_key(tx, &api_key)?.tenant_id;
+            api_tokens::make(tx, tenant_id, &caller, now, &made, (name.as_deref(), expires_at))
+        })?;
+        Ok(token)
     }
 }
 

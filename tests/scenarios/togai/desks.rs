@@ -1,0 +1,175 @@
+//! Across desks: an account opened at one is the same account at the others.
+
+use super::{account, account_of, customer, each, refused, togai, walk, with};
+use crate::scenario;
+use serde_json::json;
+
+#[test]
+fn an_account_of_this_desk_is_an_account_at_kill_bills() {
+    scenario(|world| {
+        let (client, killbill) = (togai(world), world.killbill());
+        let body = json!({
+            "id": "a", "name": "Acme Main", "invoiceCurrency": "EUR", "primaryEmail": "a@acme.example",
+            "address": {
+                "line1": "1 Main St", "line2": "Unit 2", "city": "Berlin", "state": "BE", "postalCode": "10115",
+                "country": "DE", "phoneNumber": "+49 30 1",
+            },
+        });
+        let made = client.post("/customers", with(customer("c"), "/account", body)).status(201).json();
+        let found = killbill.get("/accounts?externalKey=a").status(200).json();
+        assert_eq!(found["accountId"], made["account"]["togaiAccountId"]);
+        let expected = [
+            ("name", "Acme Main"),
+            ("email", "a@acme.example"),
+            ("currency", "EUR"),
+            ("address1", "1 Main St"),
+            ("address2", "Unit 2"),
+            ("city", "Berlin"),
+            ("state", "BE"),
+            ("postalCode", "10115"),
+            ("country", "DE"),
+            ("phone", "+49 30 1"),
+        ];
+        for (field, value) in expected {
+            assert_eq!(found[field], value, "{field}");
+        }
+        // Changes flow both ways, and what only this desk knows stays.
+        client.patch("/accounts/a", json!({ "metadata": { "k": "v" }, "name": "Acme Two" })).status(200);
+        let path = format!("/accounts/{}", found["accountId"].as_str().unwrap());
+        assert_eq!(killbill.get(&path).status(200).json()["name"], "Acme Two");
+        killbill.put(&path, json!({ "name": "Acme Three", "email": "three@acme.example" })).status(204);
+        let read = client.get("/accounts/a").status(200).json();
+        assert_eq!(read["name"], "Acme Three");
+        assert_eq!(read["primaryEmail"], "three@acme.example");
+        assert_eq!(read["metadata"], json!({ "k": "v" }));
+        assert_eq!(read["customerId"], "c");
+    });
+}
+
+#[test]
+fn a_key_is_taken_at_every_desk() {
+    scenario(|world| {
+        let (client, killbill) = (togai(world), world.killbill());
+        killbill.post("/accounts", json!({ "externalKey": "kb" })).status(201);
+        client.post("/customers", customer("c")).status(201);
+        refused(client.post("/accounts", account_of("c", "kb")), 409);
+        // The account stands for a customer of that id.
+        refused(client.post("/customers", customer("kb")), 409);
+        refused(client.post("/customers", with(customer("d"), "/account", account("kb"))), 409);
+        refused(client.get("/customers/d"), 404);
+        client.post("/accounts", account_of("c", "tg")).status(201);
+        killbill.post("/accounts", json!({ "externalKey": "tg" })).status(409);
+        // A customer's id alone is no account's key.
+        killbill.post("/accounts", json!({ "externalKey": "c" })).status(201);
+        let account = client.get("/accounts/c").status(200).json();
+        assert_eq!(account["customerId"], "c");
+        assert_eq!(client.get("/customers/c").status(200).json()["name"], "Acme Corp");
+        assert_eq!(each(&walk(&client, "/customers", 1), "id"), ["c", "kb"]);
+    });
+}
+
+#[test]
+fn an_account_of_kill_bills_desk_stands_for_a_customer() {
+    scenario(|world| {
+        let (client, killbill) = (togai(world), world.killbill());
+        let body = json!({
+            "externalKey": "kb1", "name": "Ann", "email": "ann@x.io", "currency": "JPY", "city": "Tokyo",
+            "country": "JP",
+        });
+        let id = killbill.post("/accounts", body).status(201).id();
+        let read = client.get("/accounts/kb1").status(200).json();
+        let expected = json!({
+            "id": "kb1", "togaiAccountId": id, "togaiCustomerId": id, "customerId": "kb1", "name": "Ann",
+            "status": "ACTIVE", "address": { "city": "Tokyo", "country": "JP" }, "aliases": [],
+            "invoiceCurrency": "JPY", "metadata": {}, "primaryEmail": "ann@x.io", "tags": [],
+        });
+        assert_eq!(read, expected);
+        let implied = client.get("/customers/kb1").status(200).json();
+        assert_eq!(implied["name"], "Ann");
+        assert_eq!(implied["primaryEmail"], "ann@x.io");
+        assert_eq!(implied["billingAddress"], "Tokyo, JP");
+        assert_eq!(implied["togaiCustomerId"], id.as_str());
+        // An account without a name, an e-mail, a currency is shown in any case; so is a long key.
+        let key = "k".repeat(255);
+        killbill.post("/accounts", json!({ "externalKey": key, "company": "" })).status(201);
+        let bare = client.get(format!("/accounts/{key}")).status(200).json();
+        assert_eq!((&bare["name"], &bare["customerId"]), (&json!(key), &json!(key)));
+        assert!(bare.get("invoiceCurrency").is_none() && bare.get("address").is_none(), "{bare}");
+        let implied = client.get(format!("/customers/{key}")).status(200).json();
+        assert_eq!(implied["primaryEmail"], "");
+        killbill.post("/accounts", json!({ "externalKey": "co", "company": "Umbrella" })).status(201);
+        assert_eq!(client.get("/accounts/co").status(200).json()["name"], "Umbrella");
+        // An account without a currency takes one, once.
+        client.patch("/accounts/co", json!({ "invoiceCurrency": "CHF" })).status(200);
+        refused(client.patch("/accounts/co", json!({ "invoiceCurrency": "EUR" })), 400);
+        assert_eq!(killbill.get("/accounts?externalKey=co").status(200).json()["currency"], "CHF");
+    });
+}
+
+#[test]
+fn customers_come_before_those_that_accounts_stand_for() {
+    scenario(|world| {
+        let (client, killbill) = (togai(world), world.killbill());
+        for number in 0..3 {
+            killbill.post("/accounts", json!({ "externalKey": format!("kb{number}") })).status(201);
+            let body = with(customer(&format!("c{number}")), "/account", account(&format!("a{number}")));
+            client.post("/customers", body).status(201);
+        }
+        let expected = ["c0", "c1", "c2", "kb0", "kb1", "kb2"];
+        for page_size in [1, 2, 3, 4, 6, 50] {
+            assert_eq!(each(&walk(&client, "/customers", page_size), "id"), expected);
+        }
+        let accounts = walk(&client, "/accounts", 2);
+        assert_eq!(each(&accounts, "id"), ["kb0", "a0", "kb1", "a1", "kb2", "a2"]);
+        assert_eq!(each(&accounts, "customerId"), ["kb0", "c0", "kb1", "c1", "kb2", "c2"]);
+    });
+}
+
+#[test]
+fn a_change_makes_an_implied_customer_a_real_one() {
+    scenario(|world| {
+        let (client, killbill) = (togai(world), world.killbill());
+        for key in ["kb1", "kb2", "kb3", "kb4"] {
+            killbill
+                .post("/accounts", json!({ "externalKey": key, "name": "Ann", "city": "Rome" }))
+                .status(201);
+        }
+        let before = client.get("/customers/kb1").status(200).json();
+        let changed = client.patch("/customers/kb1", json!({ "name": "Ann Ltd" })).status(200).json();
+        assert_eq!(changed["name"], "Ann Ltd");
+        assert_eq!(changed["address"], json!({ "city": "Rome" }));
+        assert_eq!(changed["togaiCustomerId"], before["togaiCustomerId"]);
+        // The account keeps its own name.
+        let account = client.get("/accounts/kb1").status(200).json();
+        assert_eq!((&account["name"], &account["customerId"]), (&json!("Ann"), &json!("kb1")));
+        // A second account and a contact go under one that was only implied.
+        client.post("/accounts", account_of("kb2", "second")).status(201);
+        assert_eq!(client.get("/accounts/kb2").status(200).json()["customerId"], "kb2");
+        let contact = json!({ "name": "Bo", "email": "bo@x.io" });
+        client.post("/customers/kb3/contacts", contact).status(201);
+        client.delete("/customers/kb4").status(200);
+        assert_eq!(client.get("/customers/kb4").status(200).json()["status"], "ARCHIVED");
+        assert_eq!(client.get("/accounts/kb4").status(200).json()["status"], "ARCHIVED");
+        assert_eq!(each(&walk(&client, "/customers", 3), "id"), ["kb1", "kb2", "kb3", "kb4"]);
+    });
+}
+
+#[test]
+fn racing_changes_make_an_implied_customer_real_once() {
+    scenario(|world| {
+        let (client, killbill) = (togai(world), world.killbill());
+        killbill.post("/accounts", json!({ "externalKey": "kb" })).status(201);
+        std::thread::scope(|scope| {
+            for number in 0..6 {
+                let client = client.clone();
+                scope.spawn(move || {
+                    client.post("/accounts", account_of("kb", &format!("a{number}"))).status(201);
+                });
+            }
+        });
+        assert_eq!(each(&walk(&client, "/customers", 50), "id"), ["kb"]);
+        let accounts = walk(&client, "/accounts", 50);
+        assert_eq!(accounts.len(), 7);
+        assert!(accounts.iter().all(|account| account["customerId"] == "kb"));
+    });
+}
