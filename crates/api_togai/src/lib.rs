@@ -26,6 +26,13 @@ pub fn routes() -> Vec<Route> {
         .collect()
 }
 
+/// The router of this desk. A path answers 405 to methods that it does not take, with this desk's error body.
+pub fn router() -> axum::Router<edge::SharedEdge> {
+    edge::router(routes()).method_not_allowed_fallback(async || {
+        error::failure(http::StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
+    })
+}
+
 /// The OpenAPI 3.1 document of this desk. An error says what is broken in it.
 pub fn openapi() -> Result<Value, String> {
     serde_json::from_str(include_str!("../openapi.json")).map_err(|error| format!("openapi.json: {error}"))

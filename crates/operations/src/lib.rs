@@ -4,9 +4,9 @@
 
 pub mod account_emails;
 pub mod accounts;
-pub mod blocking;
 pub mod aliases;
 pub mod api_tokens;
+pub mod blocking;
 pub mod clock;
 pub mod credentials;
 pub mod custom_fields;

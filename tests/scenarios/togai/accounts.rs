@@ -144,6 +144,28 @@ fn an_account_changes_in_parts() {
 }
 
 #[test]
+fn an_account_without_a_currency_gets_that_of_the_organisation() {
+    scenario(|world| {
+        let client = togai(world);
+        let text = world.killbill().with("Content-Type", "text/plain");
+        let choose = |code: &str| {
+            text.send("POST", "/tenants/userKeyValue/togai.base_currency", Some(code)).status(201);
+        };
+        client.post("/customers", customer("c")).status(201);
+        for (code, id) in [("CHF", "a"), ("JPY", "b")] {
+            choose(code);
+            let opened = client.post("/accounts", account_of("c", id)).status(201).json();
+            assert_eq!(opened["invoiceCurrency"], code);
+        }
+        let own = with(account_of("c", "d"), "/invoiceCurrency", json!("EUR"));
+        assert_eq!(client.post("/accounts", own).status(201).json()["invoiceCurrency"], "EUR");
+        choose("BANANA");
+        let why = refused(client.post("/accounts", account_of("c", "e")), 400);
+        assert!(why.contains("togai.base_currency"), "{why}");
+    });
+}
+
+#[test]
 fn a_deleted_account_is_archived() {
     scenario(|world| {
         let client = togai(world);

@@ -6,7 +6,6 @@ pub(crate) mod serve;
 pub(crate) mod tenant;
 pub(crate) mod token;
 pub(crate) mod work;
-pub(crate) mod token;
 
 use crate::Book;
 use anyhow::Context;
