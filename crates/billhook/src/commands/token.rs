@@ -3,11 +3,11 @@
 use crate::Book;
 use crate::commands::tenant_with_key;
 use anyhow::Context;
+use billing::Caller;
 use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Span, SpanRelativeTo};
-use billing::Caller;
-use operations::{api_tokens, clock};
 use operations::mikrocloud_tokens::{self, NewKey, NewToken, SCOPE_READ, SCOPE_WRITE};
+use operations::{api_tokens, clock};
 use std::path::PathBuf;
 use storage::Store;
 use uuid::Uuid;
