@@ -16,6 +16,7 @@ mod json;
 mod location;
 mod manners;
 mod nodes;
+mod openapi;
 mod overdue;
 mod query;
 mod security;
@@ -26,6 +27,7 @@ mod tenants;
 mod timeline;
 
 use edge::Route;
+pub use openapi::openapi;
 
 /// All operations of this desk.
 pub fn routes() -> Vec<Route> {

@@ -94,6 +94,7 @@ fn created_by_missing() -> Reply {
 async fn session(parts: &mut Parts, edge: &Edge, created_by: String) -> Result<Session, Reply> {
     let (operator, _) = operator(&parts.headers, edge).await?;
     let tenant = tenant(parts, edge).await?;
+    edge::note_tenant(&tenant.api_key);
     let caller = caller(&parts.headers, created_by, &operator)?;
     let now = operations::clock::now(&tenant);
     let idempotency = parts.extensions.remove::<IdempotencyKey>();

@@ -33,3 +33,8 @@ async fn unknown_path() -> Reply {
 async fn wrong_method() -> Reply {
     error::say(StatusCode::METHOD_NOT_ALLOWED, "This path does not take this method")
 }
+
+/// The OpenAPI 3.1 document of this desk.
+pub fn openapi() -> Result<serde_json::Value, String> {
+    serde_json::from_str(include_str!("../openapi.json")).map_err(|error| error.to_string())
+}

@@ -1,14 +1,28 @@
 //! The binary: command line, configuration and wiring.
 
 mod commands;
+mod config;
+mod connections;
+mod cors;
+mod crowd;
+mod documents;
+mod front;
+mod gzip;
+mod health;
+mod log;
+mod metrics;
 mod server;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
+pub(crate) use config::Book;
 use std::process::ExitCode;
 
 /// Billhook: one server for the accounts that a business bills.
+///
+/// One binary speaks the contracts of Kill Bill (/1.0/kb), MikroCloud (/v1) and Togai (/customers, /accounts) over one
+/// book, which is a SQLite file or a PostgreSQL database. Without a command it starts the demo.
 #[derive(Parser)]
-#[command(version, about, long_about = None)]
+#[command(version, about, after_long_help = EXAMPLES)]
 struct CommandLine {
     #[command(flatten)]
     book: Book,
@@ -16,13 +30,17 @@ struct CommandLine {
     command: Option<Command>,
 }
 
-/// Which book a command works on.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct Book {
-    /// Where the book is: sqlite:PATH or postgres://USER@HOST/NAME
-    #[arg(long, global = true, env = "BILLHOOK_DATABASE", default_value = "sqlite:data/billhook.sqlite")]
-    database: String,
-}
+const EXAMPLES: &str = "\
+Examples:
+  billhook                                      look around: demo tenant, port 8080, on this machine only
+  billhook serve                                for real, on a SQLite file
+  billhook serve --database postgres://billhook@db/book?sslmode=verify-full --listen 0.0.0.0:8080
+  BILLHOOK_CONFIG=/etc/billhook.toml billhook serve
+  billhook tenant create --api-key shop --api-secret S3cret      prints the tenant's id
+
+Options are taken from flags, then from the environment (BILLHOOK_...), then from the file of --config.
+Commands work on the book while a server runs on it, and what they change counts at once.
+After start the API documents are at /docs.";
 
 #[derive(Subcommand)]
 enum Command {

@@ -1,37 +1,39 @@
 //! Wiring: the desks over one edge, served until the process is told to end.
 
+use crate::config::Config;
+use crate::front::{Front, FrontLayer};
+use crate::metrics::Metrics;
+use crate::{connections, documents, front, health};
 use anyhow::Context;
 use axum::Router;
-use axum::routing::get;
+use axum::response::{IntoResponse, Response};
 use billing::{Caller, Tenant, TenantId};
-use edge::{Edge, Gate, Settings, SharedEdge};
+use edge::{Edge, Gate, Reply, Settings, SharedEdge};
+use http::{StatusCode, Uri};
 use operations::{clock, credentials, tenants};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use storage::Store;
 use storage::users::User;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 /// How long requests under way may take to end once the server is told to.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(15);
 
-/// Most bytes of a request's body.
-const BODY_LIMIT: usize = 1024 * 1024;
-
 /// Serves until SIGTERM or Ctrl-C. `ready` hears the address once it is taken.
 pub(crate) fn run(
     store: Store,
-    mut settings: Settings,
-    listen: SocketAddr,
+    settings: Settings,
+    config: &Config,
     ready: impl FnOnce(SocketAddr),
 ) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    if settings.node_name.is_empty() {
-        settings.node_name = host_name();
-    }
     let edge = Arc::new(Edge {
         store: store.clone(),
         settings,
@@ -40,50 +42,72 @@ pub(crate) fn run(
         out_of_rotation: AtomicBool::new(false),
     });
     runtime.block_on(async move {
-        let listener = tokio::net::TcpListener::bind(listen)
+        let listener = tokio::net::TcpListener::bind(config.listen)
             .await
-            .with_context(|| format!("cannot listen on {listen}"))?;
+            .with_context(|| format!("cannot listen on {}", config.listen))?;
         let address = listener.local_addr()?;
         let told_to_end = told_to_end()?;
         println!("listening on http://{address}");
         ready(address);
+        tracing::info!(%address, node = edge.settings.node_name, "the server has started");
         tokio::spawn(edge::work_forever(Arc::clone(&edge)));
-        let (told, ended) = tokio::sync::oneshot::channel::<()>();
-        let serve = axum::serve(listener, app(edge)).with_graceful_shutdown(async move {
-            told_to_end.await;
-            let _ = told.send(());
-        });
-        let overdue = async {
-            if ended.await.is_ok() {
-                tokio::time::sleep(SHUTDOWN_GRACE).await;
-            } else {
-                std::future::pending::<()>().await;
-            }
-        };
-        tokio::select! {
-            served = async { serve.await } => served.context("the server failed"),
-            () = overdue => Ok(()),
-        }
+        serve(listener, app(edge, config), config.limits.idle, told_to_end).await;
+        anyhow::Ok(())
     })?;
+    // What a handler that ran into the end of its grace still waits for.
+    runtime.shutdown_timeout(Duration::from_secs(1));
     store.close();
+    tracing::info!("the server has ended");
     Ok(())
 }
 
-fn app(edge: SharedEdge) -> Router {
+/// Serves until told to end, and then until requests under way are done or their time is over.
+async fn serve(listener: TcpListener, app: Router, idle: Duration, told_to_end: impl Future<Output = ()>) {
+    let ending = watch::Sender::new(false);
+    let mut serving = pin!(connections::serve(listener, app, idle, ending.subscribe()));
+    tokio::select! {
+        () = serving.as_mut() => return,
+        () = told_to_end => ending.send_replace(true),
+    };
+    if tokio::time::timeout(SHUTDOWN_GRACE, serving).await.is_err() {
+        tracing::warn!("requests under way were broken off");
+    }
+}
+
+/// All desks, and what watches the server, behind one front.
+fn app(edge: SharedEdge, config: &Config) -> Router {
+    let desks = [
+        ("killbill", api_killbill::routes()),
+        ("mikrocloud", api_mikrocloud::routes()),
+        ("togai", api_togai::routes()),
+    ];
+    let operations = desks
+        .iter()
+        .flat_map(|(desk, routes)| routes.iter().map(|route| (*desk, route.method, route.path.as_str())));
+    let watched = health::PATHS.iter().map(|path| ("server", "GET", *path));
+    let metrics = Arc::new(Metrics::new(operations.chain(watched)));
+    let front = Arc::new(Front::new(config.limits.clone(), config.cors.clone(), metrics));
+    let body_limit = config.limits.body;
     api_killbill::router()
         .merge(api_mikrocloud::router())
         .merge(api_togai::router())
-        .route("/healthz", get(|| async { "ok" }))
-        .layer(axum::middleware::from_fn(|request, next| edge::idempotency_layer(BODY_LIMIT, request, next)))
-        .layer(axum::extract::DefaultBodyLimit::max(BODY_LIMIT))
+        .fallback(nothing_here)
+        .layer(axum::middleware::from_fn(move |request, next| {
+            edge::idempotency_layer(body_limit, request, next)
+        }))
+        .merge(health::routes(Arc::clone(&front)))
+        .merge(documents::routes())
+        .layer(axum::extract::DefaultBodyLimit::disable())
+        .layer(FrontLayer(front))
         .with_state(edge)
 }
 
-/// What this machine calls itself.
-fn host_name() -> String {
-    let kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let name = kernel.trim();
-    if name.is_empty() { "billhook".to_owned() } else { name.to_owned() }
+/// 404 with the body that the path's clients know: none at Kill Bill's desk.
+async fn nothing_here(uri: Uri) -> Response {
+    if uri.path().starts_with("/1.0/") {
+        return Reply::empty(StatusCode::NOT_FOUND).into_response();
+    }
+    front::refuse(uri.path(), StatusCode::NOT_FOUND, "There is nothing at this path")
 }
 
 /// Waits for SIGTERM or Ctrl-C. They are caught from this call on, not only once the result is awaited: whoever reads

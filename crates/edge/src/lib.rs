@@ -4,13 +4,17 @@
 mod due_work;
 mod gate;
 mod idempotency;
+mod openapi;
 mod reply;
+mod request;
 mod routes;
 
 pub use due_work::work_forever;
 pub use gate::{Gate, Operator, SESSION_IDLE};
 pub use idempotency::{IdempotencyKey, idempotency_layer};
+pub use openapi::{About, openapi_document};
 pub use reply::Reply;
+pub use request::{RequestContext, note_tenant, request_id};
 pub use routes::{Route, route, router, router_with_slashes};
 
 use billing::{Caller, Refusal, Tenant};
@@ -83,7 +87,7 @@ impl ErrorShape {
                     }
                     _ => StatusCode::INTERNAL_SERVER_ERROR,
                 };
-                tracing::error!(%error, "the storage failed");
+                tracing::error!(%error, request_id = request_id(), "the storage failed");
                 let sentence = match error {
                     StoreError::Overloaded => "The server is busy; try again shortly",
                     StoreError::Timeout => "The request took too long",

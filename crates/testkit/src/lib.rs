@@ -18,4 +18,4 @@ pub use http::{Http, Response};
 pub use postgres_cluster::PostgresCluster;
 pub use scenario::{Tenant, World, scenario, scenario_alone};
 pub use scratch::new_directory;
-pub use server::{Engine, Server};
+pub use server::{ADMIN_PASSWORD, Engine, Server};

@@ -12,7 +12,7 @@ use crate::process;
 use crate::scratch;
 
 /// The administrator's password on every server of the tests. The user is `admin`.
-pub(crate) const ADMIN_PASSWORD: &str = "the tests' own password";
+pub const ADMIN_PASSWORD: &str = "the tests' own password";
 
 /// How long a server may take to start or to end. Only a broken one takes longer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -60,6 +60,7 @@ pub struct Server {
     database: String,
     engine: Engine,
     log: Log,
+    options: Vec<String>,
     running: Mutex<Option<Running>>,
 }
 
@@ -77,8 +78,8 @@ impl Server {
     pub fn shared(program: &'static str, engine: Engine) -> Arc<Server> {
         static SERVERS: [OnceLock<Result<Arc<Server>, String>>; 2] = [const { OnceLock::new() }; 2];
         let slot = &SERVERS[engine as usize];
-        let started =
-            slot.get_or_init(|| Server::try_start(program, engine, engine.create_database()).map(Arc::new));
+        let started = slot
+            .get_or_init(|| Server::try_start(program, engine, engine.create_database(), &[]).map(Arc::new));
         match started {
             Ok(server) => Arc::clone(server),
             Err(why) => panic!("{why}"),
@@ -90,12 +91,27 @@ impl Server {
     /// # Panics
     /// When it does not start; the message has what it printed.
     pub fn start(program: &'static str, engine: Engine, database: String) -> Server {
-        Server::try_start(program, engine, database).unwrap_or_else(|why| panic!("{why}"))
+        Server::start_with(program, engine, database, &[])
     }
 
-    fn try_start(program: &'static str, engine: Engine, database: String) -> Result<Server, String> {
+    /// [`Server::start`] with further options of `serve`.
+    ///
+    /// # Panics
+    /// When it does not start; the message has what it printed.
+    pub fn start_with(program: &'static str, engine: Engine, database: String, options: &[&str]) -> Server {
+        Server::try_start(program, engine, database, options).unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    fn try_start(
+        program: &'static str,
+        engine: Engine,
+        database: String,
+        options: &[&str],
+    ) -> Result<Server, String> {
+        let options = options.iter().map(ToString::to_string).collect();
         let program = Path::new(program);
-        let server = Server { program, database, engine, log: Log::default(), running: Mutex::new(None) };
+        let server =
+            Server { program, database, engine, log: Log::default(), options, running: Mutex::new(None) };
         server.try_run()?;
         Ok(server)
     }
@@ -161,7 +177,7 @@ impl Server {
     }
 
     /// What it printed last, after a mark.
-    pub(crate) fn log_since(&self, mark: usize) -> String {
+    pub fn log_since(&self, mark: usize) -> String {
         self.log.since(mark)
     }
 
@@ -172,6 +188,7 @@ impl Server {
     fn try_run(&self) -> Result<(), String> {
         let mut command = prepare(self.program);
         command.args(["serve", "--listen", "127.0.0.1:0", "--test-mode", "--database", &self.database]);
+        command.args(&self.options);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let failed = |why: String| format!("{}: {why}", self.program.display());
         let mut child = process::spawn(command).map_err(|error| failed(error.to_string()))?;

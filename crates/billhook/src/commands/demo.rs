@@ -1,6 +1,7 @@
 //! `billhook demo`: a server to look at, with a demo tenant and known passwords, on loopback only.
 
-use crate::{Book, server};
+use crate::config::Options;
+use crate::{Book, log, server};
 use clap::Args;
 use edge::Settings;
 use operations::tenants::NewTenant;
@@ -22,27 +23,36 @@ impl Default for Demo {
 
 impl Demo {
     pub(crate) fn run(self, book: &Book) -> anyhow::Result<()> {
-        let store = book.open()?;
+        let mut config = book.config(&Options::default())?;
+        config.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
+        let _log = log::start("warn", config.log_format)?;
+        let store = super::open(&config.database, config.store.clone())?;
         server::ensure_admin(&store, Some("password".into()))?;
         let new = NewTenant { api_key: "bob".into(), name: Some("Demo".into()), ..NewTenant::default() };
         if store.read_now(|tx| Ok(storage::tenants::by_api_key(tx, "bob")?))?.is_none() {
             let new = operations::tenants::hash_secret(new, "lazar")?;
             server::make_tenant(&store, new)?;
         }
-        let settings = Settings { test_mode: true, demo: true, ..Settings::default() };
-        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
-        server::run(store, settings, listen, welcome)
+        let settings =
+            Settings { test_mode: true, demo: true, public_url: None, node_name: config.node_name.clone() };
+        server::run(store, settings, &config, welcome)
     }
 }
 
 fn welcome(address: SocketAddr) {
     println!(
         "
-Billhook runs with a demo tenant. Try:
+Billhook runs with a demo tenant. All operations: http://{address}/docs
 
+Kill Bill's desk:
   curl -u admin:password -H 'X-Killbill-ApiKey: bob' -H 'X-Killbill-ApiSecret: lazar' \\
        -H 'X-Killbill-CreatedBy: me' -H 'Content-Type: application/json' -i \\
        -d '{{\"name\": \"John Doe\", \"currency\": \"USD\"}}' http://{address}/1.0/kb/accounts
+
+MikroCloud's desk, with the id and the token that the first two commands print:
+  billhook organization create --tenant bob --name 'John and sons'
+  billhook token mikrocloud --tenant bob --organization ID --scope account:read --scope account:write
+  curl -H 'Authorization: Bearer TOKEN' http://{address}/v1/account
 "
     );
 }

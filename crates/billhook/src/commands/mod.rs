@@ -15,16 +15,20 @@ use storage::{Connection, Outcome, Store, StoreOptions};
 impl Book {
     /// Opens the book, making its folder and bringing its schema up to date.
     pub(crate) fn open(&self) -> anyhow::Result<Store> {
-        if let Some(path) = self.database.strip_prefix("sqlite:")
-            && let Some(folder) = std::path::Path::new(path).parent()
-            && !folder.as_os_str().is_empty()
-        {
-            std::fs::create_dir_all(folder)
-                .with_context(|| format!("cannot make folder {}", folder.display()))?;
-        }
-        Store::open(&self.database, StoreOptions::default())
-            .with_context(|| format!("cannot open the book at {}", redacted(&self.database)))
+        open(&self.database()?, StoreOptions::default())
     }
+}
+
+/// Opens the book at an address, making its folder and bringing its schema up to date.
+pub(crate) fn open(database: &str, options: StoreOptions) -> anyhow::Result<Store> {
+    if let Some(path) = database.strip_prefix("sqlite:")
+        && let Some(folder) = std::path::Path::new(path).parent()
+        && !folder.as_os_str().is_empty()
+    {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make folder {}", folder.display()))?;
+    }
+    Store::open(database, options).with_context(|| format!("cannot open the book at {}", redacted(database)))
 }
 
 /// The database's address without a password.

@@ -1,0 +1,173 @@
+//! What every answer has, whichever desk gives it, and what watches the server.
+
+use crate::BILLHOOK;
+use crate::raw::Raw;
+use crate::{scenario, scenario_alone};
+use serde_json::json;
+use testkit::{Engine, Server};
+
+#[test]
+fn an_answer_has_the_id_of_its_request() {
+    scenario(|world| {
+        let given = world.http().with("X-Request-Id", "abc-1").get("/healthz").status(200);
+        assert_eq!(given.header("x-request-id"), Some("abc-1"));
+        let made = world.http().get("/nothing").status(404);
+        assert_eq!(made.header("x-request-id").map(str::len), Some(36), "{made}");
+        let other = world.http().with("X-Request-Id", "x".repeat(129)).get("/healthz");
+        assert_eq!(other.header("x-request-id").map(str::len), Some(36), "{other}");
+    });
+}
+
+#[test]
+fn the_request_id_becomes_the_user_token_of_the_audit_records() {
+    scenario(|world| {
+        let kb = world.killbill().with("X-Request-Id", "0192f0c1-2d3e-7f00-8a1b-0123456789ab");
+        let made = kb.post("/accounts", json!({})).status(201);
+        let account = kb.get(format!("/accounts/{}?audit=FULL", made.id())).status(200).json();
+        assert_eq!(account["auditLogs"][0]["userToken"], "0192f0c1-2d3e-7f00-8a1b-0123456789ab");
+    });
+}
+
+#[test]
+fn the_server_is_ready_and_tells_its_figures() {
+    scenario(|world| {
+        world.http().get("/readyz").status(200);
+        let made = world.killbill().post("/accounts", json!({})).status(201);
+        world.killbill().get(format!("/accounts/{}", made.id())).status(200);
+        world.http().get("/nothing/at/all").status(404);
+        let answer = world.http().get("/metrics").status(200);
+        assert!(answer.header("content-type").unwrap_or_default().starts_with("text/plain"), "{answer}");
+        for wanted in [
+            "billhook_http_requests_total{desk=\"killbill\",method=\"POST\",route=\"/1.0/kb/accounts\",status=\"201\"} ",
+            "billhook_http_requests_total{desk=\"killbill\",method=\"GET\",route=\"/1.0/kb/accounts/{accountId}\",status=\"200\"} ",
+            "billhook_http_requests_total{desk=\"none\",method=\"-\",route=\"-\",status=\"404\"} ",
+            "billhook_store_commits_total ",
+            "billhook_store_queue_depth{lane=\"write\"} ",
+        ] {
+            let line = answer.text().lines().find_map(|line| line.strip_prefix(wanted));
+            assert!(line.is_some_and(|count| count.parse::<u64>().is_ok()), "{wanted}\n{answer}");
+        }
+        assert!(!answer.text().contains(&made.id()), "metrics name no record");
+    });
+}
+
+#[test]
+fn long_answers_are_packed_for_whom_takes_it() {
+    scenario(|world| {
+        let path = "/openapi/killbill.json";
+        let plain = world.http().get(path).status(200);
+        assert_eq!(plain.header("content-encoding"), None);
+        let mut raw = Raw::connect(world.server());
+        let packed = raw.ask(&format!(
+            "GET {path} HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n"
+        ));
+        assert!(packed.to_lowercase().contains("content-encoding: gzip"), "{packed}");
+        assert!(packed.len() < plain.bytes().len() / 2, "{} of {}", packed.len(), plain.bytes().len());
+        let mut raw = Raw::connect(world.server());
+        let short =
+            raw.ask("GET /healthz HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n");
+        assert!(!short.to_lowercase().contains("content-encoding"), "{short}");
+    });
+}
+
+#[test]
+fn a_wrong_method_is_told() {
+    scenario(|world| {
+        world.http().delete("/healthz").status(405);
+        world.killbill().request("PATCH", "/accounts", Some(&json!({}))).status(405);
+        let unknown = world.http().get("/no/such/path").status(404).json();
+        assert!(unknown["message"].is_string(), "{unknown}");
+    });
+}
+
+#[test]
+fn http_2_is_spoken_on_the_same_port() {
+    scenario(|world| {
+        // The preface and an empty SETTINGS frame; the answer begins with the server's own SETTINGS frame.
+        let mut raw = Raw::connect(world.server());
+        raw.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");
+        let head = raw.read_exact(9);
+        assert_eq!(head[3], 4, "no SETTINGS frame: {head:?}");
+    });
+}
+
+#[test]
+fn the_log_has_a_line_per_request_and_no_secrets() {
+    let database = Engine::Sqlite.create_database();
+    let server = Server::start_with(BILLHOOK, Engine::Sqlite, database, &["--log-format", "json"]);
+    let admin = testkit::Http::new(server.url()).with_user("admin", testkit::ADMIN_PASSWORD);
+    let answer = admin.with("X-Request-Id", "find-me").get("/1.0/kb/tenants?apiKey=personal%40example.com");
+    answer.status(404);
+    let ended = server.terminate();
+    assert!(ended.success(), "{ended}");
+    let log = server.log_since(0);
+    let line = log.lines().find(|line| line.contains("find-me")).unwrap_or_else(|| panic!("no line:\n{log}"));
+    let line: serde_json::Value = serde_json::from_str(&line[line.find('{').unwrap()..]).unwrap();
+    assert_eq!(line["request_id"], "find-me");
+    assert_eq!(line["method"], "GET");
+    assert_eq!(line["route"], "/1.0/kb/tenants");
+    assert_eq!(line["status"], 404);
+    assert!(line["micros"].is_u64(), "{line}");
+    assert!(!log.contains("personal") && !log.contains(testkit::ADMIN_PASSWORD), "{log}");
+}
+
+#[test]
+fn browsers_of_a_named_origin_may_call() {
+    let database = Engine::Sqlite.create_database();
+    let options = ["--cors-origins", "https://shop.example.com"];
+    let server = Server::start_with(BILLHOOK, Engine::Sqlite, database, &options);
+    let http = testkit::Http::new(server.url());
+    let own = http.with("Origin", "https://shop.example.com").get("/openapi/killbill.json").status(200);
+    assert_eq!(own.header("access-control-allow-origin"), Some("https://shop.example.com"));
+    let other = http.with("Origin", "https://evil.example.com").get("/openapi/killbill.json").status(200);
+    assert_eq!(other.header("access-control-allow-origin"), None);
+    let asked = http.with("Origin", "https://shop.example.com").with("Access-Control-Request-Method", "PUT");
+    let preflight = asked.request("OPTIONS", "/customers", None).status(204);
+    assert!(
+        preflight.header("access-control-allow-methods").unwrap_or_default().contains("PUT"),
+        "{preflight}"
+    );
+}
+
+#[test]
+fn a_file_configures_and_a_flag_goes_before_it() {
+    let folder = testkit::new_directory("config");
+    let file = folder.join("billhook.toml");
+    std::fs::write(&file, "body_limit = 10\nnode_name = \"here\"\n").unwrap();
+    let file = file.to_str().unwrap();
+    let start = |options: &[&str]| {
+        Server::start_with(BILLHOOK, Engine::Sqlite, Engine::Sqlite.create_database(), options)
+    };
+    let from_file = start(&["--config", file]);
+    testkit::Http::new(from_file.url()).post("/1.0/kb/accounts", json!({ "name": "too long" })).status(413);
+    let from_flag = start(&["--config", file, "--body-limit", "100"]);
+    testkit::Http::new(from_flag.url()).post("/1.0/kb/accounts", json!({ "name": "fits" })).status(401);
+}
+
+#[test]
+fn a_file_with_an_unknown_name_is_refused() {
+    scenario(|world| {
+        let file = testkit::new_directory("config").join("billhook.toml");
+        std::fs::write(&file, "queue = 7\nlisen = \"127.0.0.1:1\"\n").unwrap();
+        let output = world.billhook_output(["serve", "--config", file.to_str().unwrap()]);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && told.contains("lisen"), "{told}");
+    });
+}
+
+#[test]
+fn the_server_ends_in_time_with_connections_open() {
+    scenario_alone(|world| {
+        let mut kept = Raw::connect(world.server());
+        kept.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+        kept.read_until("ok");
+        let mut silent = Raw::connect(world.server());
+        silent.send(b"GET /heal");
+        let mut half = Raw::connect(world.server());
+        half.send(b"POST /1.0/kb/accounts HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{");
+        let begun = std::time::Instant::now();
+        let ended = world.server().terminate();
+        assert!(ended.success(), "{ended}");
+        assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+    });
+}
