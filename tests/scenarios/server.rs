@@ -42,6 +42,8 @@ fn the_server_is_ready_and_tells_its_figures() {
             "billhook_http_requests_total{desk=\"killbill\",method=\"GET\",route=\"/1.0/kb/accounts/{accountId}\",status=\"200\"} ",
             "billhook_http_requests_total{desk=\"none\",method=\"-\",route=\"-\",status=\"404\"} ",
             "billhook_store_commits_total ",
+            "billhook_due_work_overdue ",
+            "billhook_due_work_failed ",
             "billhook_store_queue_depth{lane=\"write\"} ",
         ] {
             let line = answer.text().lines().find_map(|line| line.strip_prefix(wanted));

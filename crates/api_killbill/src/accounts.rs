@@ -73,7 +73,6 @@ pub(crate) struct AccountView {
 
 impl AccountView {
     /// Only the account itself, as in a timeline.
-    #[allow(dead_code, reason = "timelines show it so")]
     pub(crate) fn plain(audit: AuditLevel) -> AccountView {
         AccountView { with_balance: false, with_credit: false, audit }
     }

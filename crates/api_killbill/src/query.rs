@@ -32,7 +32,6 @@ impl Query {
     }
 
     /// All values of a parameter.
-    #[allow(dead_code, reason = "lists take several ids or filters")]
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
@@ -43,7 +42,6 @@ impl Query {
     }
 
     /// A number, id or enum; 404 when it cannot be understood.
-    #[allow(dead_code, reason = "lists take numbers and ids")]
     pub(crate) fn parsed<T: FromStr>(&self, name: &str) -> Result<Option<T>, Reply> {
         self.text(name).map(|text| text.parse().map_err(|_| not_found())).transpose()
     }

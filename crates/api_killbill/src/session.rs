@@ -22,7 +22,6 @@ pub(crate) struct Writing(pub(crate) Session);
 /// A request of an operator that concerns no tenant.
 pub(crate) struct OperatorCall {
     /// Who calls.
-    #[allow(dead_code, reason = "users manage users by it")]
     pub(crate) operator: Operator,
     /// His session, when a cookie let him in.
     pub(crate) session: Option<storage::sessions::Session>,

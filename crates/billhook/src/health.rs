@@ -21,7 +21,15 @@ pub(crate) fn routes(front: Arc<Front>) -> Router<SharedEdge> {
     Router::new().route("/healthz", get(|| async { "ok" })).route("/readyz", get(ready)).route(
         "/metrics",
         get(move |State(edge): State<SharedEdge>| async move {
-            let text = front.metrics.render(&edge.store, &front.crowd);
+            let mut text = front.metrics.render(&edge.store, &front.crowd);
+            let now = operations::clock::real();
+            let asked = edge.store.read(move |tx| Ok(storage::due_work::statistics(tx, now)?));
+            // A database that does not answer must not take the other figures away.
+            match tokio::time::timeout(PATIENCE, asked).await {
+                Ok(Ok(work)) => crate::metrics::render_due_work(&mut text, &work),
+                Ok(Err(error)) => tracing::warn!(%error, "due work could not be counted"),
+                Err(_) => tracing::warn!("due work could not be counted in time"),
+            }
             Reply::text(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text)
         }),
     )

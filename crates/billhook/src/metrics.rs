@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
+use storage::due_work::DueWorkStatistics;
 use storage::{GROUP_SIZE_BOUNDS, Store};
 
 /// Upper bounds of the classes of latency, in microseconds.
@@ -189,6 +190,17 @@ fn render_store(out: &mut String, store: &Store) {
         "{name}_bucket{{le=\"+Inf\"}} {}\n{name}_sum {}\n{name}_count {}",
         now.commits, now.committed_requests, now.commits
     );
+}
+
+/// How due work stands, over all tenants whose clock is the real one.
+pub(crate) fn render_due_work(out: &mut String, work: &DueWorkStatistics) {
+    let count = |number: i64| u64::try_from(number).unwrap_or_default();
+    gauge(out, "billhook_due_work_overdue", "Pieces of work whose time has come.", count(work.overdue));
+    gauge(out, "billhook_due_work_failed", "Pieces of work that wait for a person.", count(work.failed));
+    let name = "billhook_due_work_lag_seconds";
+    head(out, name, "gauge", "For how long the oldest of the overdue pieces has waited.");
+    let micros = u64::try_from(work.lag.as_micros()).unwrap_or_default();
+    let _ = writeln!(out, "{name} {}", seconds(micros));
 }
 
 /// What Linux says of this process, in the customary names.

@@ -53,6 +53,10 @@ MikroCloud's desk, with the id and the token that the first two commands print:
   billhook organization create --tenant bob --name 'John and sons'
   billhook token mikrocloud --tenant bob --organization ID --scope account:read --scope account:write
   curl -H 'Authorization: Bearer TOKEN' http://{address}/v1/account
+
+Togai's desk, with the token that the first command prints:
+  billhook token togai --tenant bob
+  curl -H 'Authorization: Bearer TOKEN' http://{address}/customers
 "
     );
 }
