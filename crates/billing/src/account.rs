@@ -1,6 +1,7 @@
 //! Accounts: who is billed, in which currency and time zone, and which of its fields may change.
 
 use crate::text::check_text;
+use crate::time::to_micros;
 use crate::{Currency, Refusal};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -168,7 +169,7 @@ pub fn open(id: Uuid, new: &NewAccount, changed_by: &str, now: Timestamp) -> Res
         external_key,
         currency: new.currency.as_deref().map(|code| Currency::parse("currency", code)).transpose()?,
         bill_cycle_day_local: new.bill_cycle_day_local.unwrap_or(0),
-        reference_time: new.reference_time.unwrap_or(now),
+        reference_time: to_micros(new.reference_time.unwrap_or(now)),
         time_zone: new.time_zone.clone().unwrap_or_else(|| "UTC".to_owned()),
         status: new.status.unwrap_or(AccountStatus::Active),
         customer_id: new.customer_id,

@@ -32,6 +32,11 @@ fn fixed_offset(name: &str) -> Option<Offset> {
     Offset::from_seconds(sign * (hours * 3600 + minutes * 60)).ok()
 }
 
+/// The instant as the book keeps it: whole microseconds, the rest cut off. What is audited must be what is stored.
+pub fn to_micros(at: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
+}
+
 /// The day that `at` falls on in `zone`.
 pub fn local_date(at: Timestamp, zone: &TimeZone) -> Date {
     Zoned::new(at, zone.clone()).date()
