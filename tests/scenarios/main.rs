@@ -14,8 +14,10 @@ mod custom_fields;
 mod due_work;
 mod durability;
 mod emails;
+mod export;
 mod health;
 mod http_manners;
+mod ledger;
 mod limits;
 mod mikrocloud;
 mod raw;
@@ -25,6 +27,7 @@ mod tags;
 mod tenants;
 mod timeline;
 mod togai;
+mod verify;
 
 use testkit::World;
 

@@ -11,6 +11,7 @@ mod gzip;
 mod health;
 mod log;
 mod metrics;
+mod progress;
 mod server;
 
 use clap::{Parser, Subcommand};
@@ -60,6 +61,10 @@ enum Command {
     /// Issue tokens, and say whose tokens count
     #[command(subcommand)]
     Token(commands::token::TokenCommand),
+    Verify(commands::verify::Verify),
+    Export(commands::export::Export),
+    Import(commands::import::Import),
+    Migrate(commands::migrate::Migrate),
 }
 
 fn main() -> ExitCode {
@@ -71,6 +76,10 @@ fn main() -> ExitCode {
         Command::Work(command) => command.run(&line.book),
         Command::Organization(command) => command.run(&line.book),
         Command::Token(command) => command.run(&line.book),
+        Command::Verify(command) => command.run(&line.book),
+        Command::Export(command) => command.run(&line.book),
+        Command::Import(command) => command.run(&line.book),
+        Command::Migrate(command) => command.run(&line.book),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,11 +1,12 @@
 //! The journal of one change: audit records, chain and events, written together with the change itself.
 
+use billing::ledger::{Posting, Totals};
 use billing::{Caller, Chain, ChangeType, ObjectType, Refusal, TenantId};
 use jiff::Timestamp;
 use serde::Serialize;
 use storage::accounts::{self, StoredAccount};
 use storage::audit::{self, Change, Event};
-use storage::{Connection, Outcome, StoreError};
+use storage::{Connection, Outcome, StoreError, ledger};
 use uuid::Uuid;
 
 /// An account that is locked for this transaction, and the journal of what happens to it. Every operation that changes
@@ -78,6 +79,22 @@ impl<'a> AccountJournal<'a> {
     pub fn publish(&mut self, event: &Event<'_>) -> Outcome<()> {
         let account_id = Some(self.stored.account.id);
         Ok(audit::publish(self.tx, self.tenant_id, account_id, self.caller.user_token, self.now, event)?)
+    }
+
+    /// The account's totals, with what was posted through this journal.
+    pub fn totals(&self) -> Totals {
+        Totals { balance_minor: self.stored.balance_minor, credit_minor: self.stored.credit_minor }
+    }
+
+    /// Writes a posting's entries and the totals after it. [`crate::ledger::post`] checks its currency.
+    pub(crate) fn post(&mut self, posting: &Posting) -> Outcome<()> {
+        let totals = self.totals().after(posting)?;
+        let account_id = self.stored.account.id;
+        ledger::insert(self.tx, self.tenant_id, account_id, &mut self.chain, self.now, posting)?;
+        ledger::save_totals(self.tx, self.tenant_id, account_id, totals)?;
+        self.stored.balance_minor = totals.balance_minor;
+        self.stored.credit_minor = totals.credit_minor;
+        Ok(())
     }
 
     /// Saves the end of the account's chain.

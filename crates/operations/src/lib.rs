@@ -15,6 +15,7 @@ pub mod due_work;
 pub mod housekeeping;
 mod journal;
 mod jwt;
+pub mod ledger;
 pub mod mikrocloud_tokens;
 pub mod organizations;
 pub mod overdue;
@@ -23,5 +24,7 @@ pub mod security;
 pub mod tags;
 pub mod tenant_values;
 pub mod tenants;
+pub mod transfer;
+pub mod verify;
 
 pub use journal::{AccountJournal, record_of_tenant};

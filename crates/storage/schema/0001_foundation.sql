@@ -369,7 +369,7 @@ CREATE TABLE ledger_entries (
   chain_hash BYTEA NOT NULL,
   UNIQUE (tenant_id, account_id, posting_id, position)
 );
-CREATE INDEX ledger_entries_by_account ON ledger_entries (tenant_id, account_id, ledger_account);
+CREATE INDEX ledger_entries_by_account ON ledger_entries (tenant_id, account_id, record_id);
 
 -- The outbox: one row for each change that receivers may want to hear of.
 CREATE TABLE events (

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 /// The columns of an account, in the order in which [`read`] reads them, behind its record id and its two cached
 /// totals.
-const COLUMNS: &str = "record_id, balance_minor, credit_minor, id, external_key, currency, bill_cycle_day_local,
+pub(crate) const COLUMNS: &str = "record_id, balance_minor, credit_minor, id, external_key, currency, bill_cycle_day_local,
     reference_time, time_zone, status, customer_id, extras, name, first_name_length, email, parent_account_id,
     is_payment_delegated_to_parent, payment_method_id, locale, address1, address2, company, city, state, country,
     postal_code, phone, notes, is_migrated, created_by, created_at, updated_by, updated_at";
@@ -25,7 +25,7 @@ pub struct StoredAccount {
     pub account: Account,
 }
 
-fn read(mut row: Row) -> Result<StoredAccount, StoreError> {
+pub(crate) fn read(mut row: Row) -> Result<StoredAccount, StoreError> {
     let stored = StoredAccount {
         record_id: row.next()?,
         balance_minor: row.next()?,

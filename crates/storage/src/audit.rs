@@ -49,7 +49,18 @@ pub struct AuditRecord {
 
 /// Makes a change the next link of its account's chain, whose new end the caller saves.
 pub fn link(chain: &mut Chain, caller: &Caller, now: Timestamp, change: &Change<'_>) -> Link {
-    chain.link(&chain_parts(caller, now, change).each_ref().map(Vec::as_slice))
+    Sealed {
+        object_type: change.object_type.name(),
+        object_id: change.object_id,
+        change_type: change.change_type.name(),
+        changed_at: now,
+        changed_by: &caller.changed_by,
+        reason: caller.reason.as_deref(),
+        comments: caller.comment.as_deref(),
+        user_token: caller.user_token,
+        snapshot: change.snapshot,
+    }
+    .link(chain)
 }
 
 /// Keeps an audit record; with an account, under its link in the account's chain.
@@ -88,21 +99,39 @@ pub fn record(
     Ok(())
 }
 
-/// What a link of the chain seals, in this order. Record ids and the tenant's number are left out: they change when a
-/// tenant is exported and imported elsewhere.
-fn chain_parts(caller: &Caller, now: Timestamp, change: &Change<'_>) -> [Vec<u8>; 9] {
-    let text = |text: &Option<String>| text.as_deref().unwrap_or_default().as_bytes().to_vec();
-    [
-        b"audit".to_vec(),
-        change.object_type.name().as_bytes().to_vec(),
-        change.object_id.as_bytes().to_vec(),
-        change.change_type.name().as_bytes().to_vec(),
-        now.as_microsecond().to_be_bytes().to_vec(),
-        caller.changed_by.as_bytes().to_vec(),
-        text(&caller.reason),
-        text(&caller.comment),
-        [caller.user_token.as_bytes(), change.snapshot.as_bytes()].concat(),
-    ]
+/// What a link of the chain seals of an audit record. Record ids and the tenant's number are left out: they change when
+/// a tenant is exported and imported elsewhere.
+pub(crate) struct Sealed<'a> {
+    pub(crate) object_type: &'a str,
+    pub(crate) object_id: Uuid,
+    pub(crate) change_type: &'a str,
+    pub(crate) changed_at: Timestamp,
+    pub(crate) changed_by: &'a str,
+    pub(crate) reason: Option<&'a str>,
+    pub(crate) comments: Option<&'a str>,
+    pub(crate) user_token: Uuid,
+    pub(crate) snapshot: &'a str,
+}
+
+impl Sealed<'_> {
+    pub(crate) fn link(&self, chain: &mut Chain) -> Link {
+        // An absent text is not an empty one.
+        let present = |text: Option<&str>| [u8::from(text.is_some())];
+        chain.link(&[
+            b"audit",
+            self.object_type.as_bytes(),
+            self.object_id.as_bytes(),
+            self.change_type.as_bytes(),
+            &self.changed_at.as_microsecond().to_be_bytes(),
+            self.changed_by.as_bytes(),
+            &present(self.reason),
+            self.reason.unwrap_or_default().as_bytes(),
+            &present(self.comments),
+            self.comments.unwrap_or_default().as_bytes(),
+            self.user_token.as_bytes(),
+            self.snapshot.as_bytes(),
+        ])
+    }
 }
 
 const COLUMNS: &str =

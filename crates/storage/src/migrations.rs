@@ -148,9 +148,14 @@ fn statements(text: &str) -> impl Iterator<Item = &str> {
     text.split(';').filter(|part| part.lines().any(|line| !line.trim().is_empty() && !line.starts_with("--")))
 }
 
+/// The version of the schema that the database has.
+pub fn schema_version(connection: &mut dyn Connection) -> Result<i64, StoreError> {
+    Ok(connection.query_one(LATEST, &[])?.next::<Option<i64>>()?.unwrap_or(0))
+}
+
 /// The migrations that the database does not have yet. Refuses a database that knows more than this program.
 fn missing(connection: &mut dyn Connection) -> Result<&'static [Migration], StoreError> {
-    let latest = connection.query_one(LATEST, &[])?.next::<Option<i64>>()?.unwrap_or(0);
+    let latest = schema_version(connection)?;
     let known = MIGRATIONS.last().map_or(0, |migration| migration.version);
     if latest > known {
         return Err(StoreError::Corrupt(format!(

@@ -1,5 +1,6 @@
 //! `billhook demo`: a server to look at, with a demo tenant and known passwords, on loopback only.
 
+use super::sample;
 use crate::config::Options;
 use crate::{Book, log, server};
 use clap::Args;
@@ -13,11 +14,14 @@ pub(crate) struct Demo {
     /// Port on 127.0.0.1; 0 takes a free one
     #[arg(long, default_value_t = 8080)]
     port: u16,
+    /// Open sample accounts until the tenant has this many (a million takes a few minutes)
+    #[arg(long, value_name = "N")]
+    accounts: Option<u64>,
 }
 
 impl Default for Demo {
     fn default() -> Demo {
-        Demo { port: 8080 }
+        Demo { port: 8080, accounts: None }
     }
 }
 
@@ -31,7 +35,12 @@ impl Demo {
         let new = NewTenant { api_key: "bob".into(), name: Some("Demo".into()), ..NewTenant::default() };
         if store.read_now(|tx| Ok(storage::tenants::by_api_key(tx, "bob")?))?.is_none() {
             let new = operations::tenants::hash_secret(new, "lazar")?;
-            server::make_tenant(&store, new)?;
+            let tenant = server::make_tenant(&store, new)?;
+            sample::open_few(&store, &tenant)?;
+        }
+        if let Some(accounts) = self.accounts {
+            let tenant = super::verify::find_tenant(&store, "bob".into())?;
+            sample::fill(&store, &tenant, accounts)?;
         }
         let settings =
             Settings { test_mode: true, demo: true, public_url: None, node_name: config.node_name.clone() };

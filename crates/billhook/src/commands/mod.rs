@@ -1,21 +1,34 @@
 //! The commands, a file each.
 
 pub(crate) mod demo;
+pub(crate) mod export;
+pub(crate) mod import;
+pub(crate) mod migrate;
 pub(crate) mod organization;
+mod sample;
 pub(crate) mod serve;
 pub(crate) mod tenant;
 pub(crate) mod token;
+pub(crate) mod verify;
 pub(crate) mod work;
 
 use crate::Book;
 use anyhow::Context;
 use billing::{Refusal, Tenant};
+use std::time::Duration;
 use storage::{Connection, Outcome, Store, StoreOptions};
 
 impl Book {
     /// Opens the book, making its folder and bringing its schema up to date.
     pub(crate) fn open(&self) -> anyhow::Result<Store> {
         open(&self.database()?, StoreOptions::default())
+    }
+
+    /// Opens the book for one piece of work that may take its time.
+    pub(crate) fn open_for_long_work(&self) -> anyhow::Result<Store> {
+        let statement_timeout = Duration::from_secs(3600);
+        let options = StoreOptions { statement_timeout, readers: 1, writers: 1, ..StoreOptions::default() };
+        open(&self.database()?, options)
     }
 }
 

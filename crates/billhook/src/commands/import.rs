@@ -1,0 +1,68 @@
+//! `billhook import`: a tenant that `billhook export` wrote.
+
+use crate::{Book, progress};
+use anyhow::Context;
+use billing::Caller;
+use clap::Args;
+use operations::transfer;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use storage::StoreError;
+use uuid::Uuid;
+
+/// Read a tenant that `billhook export` wrote and print its id
+///
+/// All of it or nothing: a tenant that is in the book already, a line that is broken, an export that is cut off or was
+/// altered are refused and leave nothing behind.
+#[derive(Args, Debug)]
+pub(crate) struct Import {
+    /// File to read; - is standard input
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    input: PathBuf,
+    /// API key for the tenant, instead of the one that it had
+    #[arg(long, value_name = "API_KEY")]
+    api_key: Option<String>,
+}
+
+impl Import {
+    pub(crate) fn run(self, book: &Book) -> anyhow::Result<()> {
+        let store = book.open_for_long_work()?;
+        let is_file = self.input != Path::new("-");
+        let bar = if is_file {
+            let file = File::open(&self.input)
+                .with_context(|| format!("{} cannot be read", self.input.display()))?;
+            progress::bytes(file.metadata()?.len())
+        } else {
+            progress::bytes_so_far()
+        };
+        let (line, api_key, path) = (bar.clone(), self.api_key.clone(), self.input.clone());
+        let is_begun = AtomicBool::new(false);
+        let tenant = store.write_now(move |tx| {
+            // The store may run work again after a conflict; standard input comes only once.
+            if !is_file && is_begun.swap(true, Ordering::Relaxed) {
+                return Err(
+                    StoreError::Engine("another change was in the way; import from a file".into()).into()
+                );
+            }
+            line.set_position(0);
+            let mut input = open(is_file, &path)
+                .map_err(|error| StoreError::Engine(format!("{} cannot be read: {error}", path.display())))?;
+            let caller = Caller::system(Uuid::new_v4());
+            transfer::import(tx, &caller, &mut *input, api_key.as_deref(), &|bytes| line.inc(bytes))
+        })?;
+        bar.finish_and_clear();
+        store.close();
+        println!("{}", tenant.id);
+        Ok(())
+    }
+}
+
+fn open(is_file: bool, path: &Path) -> std::io::Result<Box<dyn BufRead>> {
+    Ok(if is_file {
+        Box::new(BufReader::with_capacity(1 << 16, File::open(path)?))
+    } else {
+        Box::new(std::io::stdin().lock())
+    })
+}
