@@ -37,6 +37,15 @@ impl AuditLevel {
             AuditLevel::Full => true,
         }
     }
+
+    /// The name on the wire.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            AuditLevel::None => "NONE",
+            AuditLevel::Minimal => "MINIMAL",
+            AuditLevel::Full => "FULL",
+        }
+    }
 }
 
 /// Kill Bill's `AuditLog`.

@@ -27,6 +27,7 @@ pub(crate) fn routes() -> Vec<Route> {
         route("DELETE", "/1.0/kb/accounts/{accountId}/customField", delete(singular)),
     ];
     routes.extend(routes_of(ObjectType::Account, "/accounts/{accountId}"));
+    routes.extend(routes_of(ObjectType::PaymentMethod, "/paymentMethods/{paymentMethodId}"));
     routes
 }
 

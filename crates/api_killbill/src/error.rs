@@ -71,6 +71,28 @@ fn unauthorized(permission: billing::Permission) -> Reply {
     Reply::json(StatusCode::UNAUTHORIZED, &error)
 }
 
+/// What Kill Bill wraps into its "internal payment error" although the caller can mend it.
+fn internal_payment_error(status: StatusCode, cause: &Refusal) -> Reply {
+    let error = ErrorJson {
+        class_name: PAYMENT,
+        code: Some(7019),
+        message: format!("Internal payment error : {cause}"),
+        cause_class_name: Some(PAYMENT),
+        cause_message: Some(cause.to_string()),
+        stack_trace: [],
+    };
+    Reply::json(status, &error)
+}
+
+/// How this desk says no to the choice of a default payment method.
+pub(crate) static DEFAULT_CHOICE_ERRORS: ErrorShape = ErrorShape {
+    refusal: |cause| match cause {
+        Refusal::PaymentMethodUnknown { .. } => internal_payment_error(StatusCode::NOT_FOUND, cause),
+        _ => refusal(cause),
+    },
+    failure,
+};
+
 /// Kill Bill's name of a type in "Object id=… type=… doesn't exist!".
 fn type_name(object_type: ObjectType) -> &'static str {
     object_type.name()
@@ -189,10 +211,12 @@ fn refusal_of_custom_field_or_payment_method(refusal: &Refusal) -> Reply {
         R::PaymentMethodKeyUnknown { key } => {
             say(missing, PAYMENT, 7000, format!("Payment method {key} does not exist"))
         }
-        R::PaymentMethodOfAnotherAccount { .. } => say(bad, PAYMENT, 7019, refusal.to_string()),
-        R::PaymentMethodKeyTaken { .. } => say(bad, PAYMENT, 7019, refusal.to_string()),
-        R::PaymentMethodIsDefault { .. } => say(bad, PAYMENT, 7019, refusal.to_string()),
-        R::ExternalPaymentMethodTaken { .. } => say(bad, PAYMENT, 7023, refusal.to_string()),
+        R::PaymentMethodOfAnotherAccount { .. }
+        | R::PaymentMethodKeyTaken { .. }
+        | R::PaymentMethodIsDefault { .. } => internal_payment_error(bad, refusal),
+        R::ExternalPaymentMethodTaken { id } => {
+            say(bad, PAYMENT, 7023, format!("External payment method already exists for account {id}"))
+        }
         R::PaymentPluginUnknown { name } => {
             say(bad, PAYMENT, 7028, format!("Payment plugin {name} is not registered"))
         }

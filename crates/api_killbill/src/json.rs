@@ -155,14 +155,10 @@ pub(crate) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
 /// An ISO 8601 date-time; without a zone it is UTC, and a bare date is its midnight. A bare number counts milliseconds
 /// since 1970.
 pub(crate) fn parse_instant(field: &'static str, text: &str) -> Result<jiff::Timestamp, billing::Refusal> {
-    use jiff::civil::{Date, DateTime};
-    let utc = |at: DateTime| at.to_zoned(jiff::tz::TimeZone::UTC).map(|zoned| zoned.timestamp());
     if let Ok(millis) = text.parse::<i64>() {
         let at = jiff::Timestamp::from_millisecond(millis);
         return at.map_err(|_| billing::Refusal::invalid(field, format!("is out of range: {text}")));
     }
-    text.parse::<jiff::Timestamp>()
-        .or_else(|_| text.parse::<DateTime>().and_then(utc))
-        .or_else(|_| text.parse::<Date>().and_then(|date| utc(date.at(0, 0, 0, 0))))
-        .map_err(|_| billing::Refusal::invalid(field, format!("must be an ISO 8601 date-time, not {text}")))
+    billing::time::parse_instant(text)
+        .ok_or_else(|| billing::Refusal::invalid(field, format!("must be an ISO 8601 date-time, not {text}")))
 }

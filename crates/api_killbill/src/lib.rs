@@ -2,6 +2,7 @@
 //!
 //! One file a resource: its JSON, its handlers, its routes. [`session`] knows the headers, [`error`] the error body.
 
+mod account_lists;
 mod accounts;
 mod audit;
 mod audit_routes;
@@ -18,7 +19,10 @@ mod manners;
 mod nodes;
 mod openapi;
 mod overdue;
+mod pagination;
+mod payment_methods;
 mod query;
+mod search;
 mod security;
 mod session;
 mod tags;
@@ -46,6 +50,8 @@ pub fn routes() -> Vec<Route> {
         tenant_values::routes(),
         tenants::routes(),
         timeline::routes(),
+        account_lists::routes(),
+        payment_methods::routes(),
     ]
     .into_iter()
     .flatten()

@@ -20,6 +20,7 @@ pub mod overdue;
 pub mod payment_method;
 mod refusal;
 pub mod role;
+pub mod search;
 pub mod tag;
 mod tenant;
 pub mod text;

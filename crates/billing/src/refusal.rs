@@ -174,7 +174,7 @@ pub enum Refusal {
         value: String,
     },
     /// No payment method has this id.
-    #[error("payment method {id} does not exist")]
+    #[error("Payment method {id} does not exist")]
     PaymentMethodUnknown {
         /// The id.
         id: Uuid,
@@ -186,22 +186,22 @@ pub enum Refusal {
         key: String,
     },
     /// Another payment method of the tenant has this key, deleted ones included.
-    #[error("a payment method with key {key} exists already")]
+    #[error("A payment method with key {key} exists already")]
     PaymentMethodKeyTaken {
         /// The key.
         key: String,
     },
     /// The payment method belongs to another account.
-    #[error("payment method {id} belongs to another account")]
+    #[error("Payment method {id} has a different account id")]
     PaymentMethodOfAnotherAccount {
         /// The payment method.
         id: Uuid,
     },
     /// The default payment method is not deleted without being told so.
-    #[error("payment method {id} is the default of its account")]
+    #[error("Cannot delete default payment method for account {account_id}")]
     PaymentMethodIsDefault {
-        /// The payment method.
-        id: Uuid,
+        /// The account.
+        account_id: Uuid,
     },
     /// An account has at most one external payment method.
     #[error("account {id} has an external payment method already")]

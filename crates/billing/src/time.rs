@@ -1,6 +1,6 @@
 //! Where instants and local dates meet: a local date exists only together with a time zone.
 
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, Zoned};
 
@@ -35,6 +35,15 @@ fn fixed_offset(name: &str) -> Option<Offset> {
 /// The instant as the book keeps it: whole microseconds, the rest cut off. What is audited must be what is stored.
 pub fn to_micros(at: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
+}
+
+/// An ISO 8601 date-time; without a zone it is UTC, and a bare date is its midnight.
+pub fn parse_instant(text: &str) -> Option<Timestamp> {
+    let utc = |at: DateTime| at.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp());
+    text.parse::<Timestamp>()
+        .or_else(|_| text.parse::<DateTime>().and_then(utc))
+        .or_else(|_| text.parse::<Date>().and_then(|date| utc(date.at(0, 0, 0, 0))))
+        .ok()
 }
 
 /// The day that `at` falls on in `zone`.

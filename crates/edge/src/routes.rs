@@ -23,10 +23,14 @@ pub fn router(routes: Vec<Route>) -> Router<SharedEdge> {
     routes.into_iter().fold(Router::new(), |router, route| router.route(&route.path, route.handler))
 }
 
-/// [`router`], where a path and the same path with a slash behind it are one resource.
+/// [`router`], where a path and the same path with a slash behind it are one resource. A path that ends with all the
+/// rest (`{*name}`) is served with nothing in its place, too.
 pub fn router_with_slashes(routes: Vec<Route>) -> Router<SharedEdge> {
     routes.into_iter().fold(Router::new(), |router, route| {
-        let with_slash = format!("{}/", route.path);
+        let with_slash = match route.path.split_once("{*") {
+            Some((parent, _)) => parent.to_owned(),
+            None => format!("{}/", route.path),
+        };
         router.route(&route.path, route.handler.clone()).route(&with_slash, route.handler)
     })
 }

@@ -54,6 +54,11 @@ impl<'a> AccountJournal<'a> {
         self.now
     }
 
+    /// Who acts.
+    pub fn caller(&self) -> &Caller {
+        self.caller
+    }
+
     /// The tenant's number.
     pub fn tenant_id(&self) -> TenantId {
         self.tenant_id

@@ -20,6 +20,7 @@ pub mod mikrocloud_tokens;
 pub mod organizations;
 pub mod overdue;
 pub mod owner;
+pub mod payment_methods;
 pub mod security;
 pub mod tags;
 pub mod tenant_values;

@@ -1,7 +1,10 @@
 //! Accounts.
 
-use crate::{Connection, Row, StoreError};
+use crate::filter::condition;
+use crate::page::{self, Page, Source, Window};
+use crate::{Connection, Param, Row, StoreError};
 use billing::account::{Account, AccountDetails, AccountStatus, search_text};
+use billing::search::{Clause, Column, Kind};
 use billing::{Chain, Currency, TenantId};
 use uuid::Uuid;
 
@@ -313,4 +316,122 @@ pub fn save_chain(
         &[tenant_id.0.into(), id.into(), chain.length().into(), chain.head().as_slice().into()],
     )?;
     Ok(())
+}
+
+const OF_TENANT: &str = "accounts WHERE tenant_id = $1";
+
+/// One page of the tenant's accounts.
+pub fn page(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    window: Window,
+) -> Result<Page<StoredAccount>, StoreError> {
+    page::select(tx, window, COLUMNS, OF_TENANT, &[tenant_id.0.into()], read)
+}
+
+/// How many accounts the tenant has, if at most [`page::COUNT_LIMIT`].
+pub fn count(tx: &mut dyn Connection, tenant_id: TenantId) -> Result<Option<i64>, StoreError> {
+    page::count(tx, OF_TENANT, &[tenant_id.0.into()])
+}
+
+/// Longest needle that can be a part of a text that is searched, in characters.
+const NEEDLE_LIMIT: usize = 600;
+
+/// One page of the accounts whose id is the needle, or whose name, e-mail, external key or company holds it, in any
+/// case.
+pub fn search(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    needle: &str,
+    window: Window,
+) -> Result<Page<StoredAccount>, StoreError> {
+    if needle.is_empty() {
+        return page(tx, tenant_id, window);
+    }
+    if needle.chars().count() > NEEDLE_LIMIT {
+        return Ok(Page::default());
+    }
+    let haystack = crate::search::accounts_with(tx.engine(), needle);
+    let mut params: Vec<Param<'_>> = vec![tenant_id.0.into()];
+    params.extend(haystack.texts.iter().map(|text| Param::Text(text)));
+    let mut source = Source { table: "accounts", from: haystack.from, params };
+    if let Ok(id) = Uuid::parse_str(needle) {
+        source.params.push(id.into());
+        let (id, from) = (source.params.len(), &source.from);
+        source.from = format!(
+            "(SELECT record_id FROM {from} UNION
+              SELECT record_id FROM accounts WHERE tenant_id = $1 AND id = ${id}) AS found"
+        );
+    }
+    page::search(tx, window, COLUMNS, &source, read)
+}
+
+/// The first account whose id, name, e-mail, external key or company is exactly `text`.
+pub fn exact(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    text: &str,
+) -> Result<Option<StoredAccount>, StoreError> {
+    let lookups = ["name", "email", "external_key", "company"]
+        .map(|column| format!("SELECT record_id FROM accounts WHERE tenant_id = $1 AND {column} = $2"));
+    let mut lookups = lookups.join(" UNION ALL ");
+    let mut params = vec![tenant_id.0.into(), text.into()];
+    if let Ok(id) = Uuid::parse_str(text) {
+        lookups.push_str(" UNION ALL SELECT record_id FROM accounts WHERE tenant_id = $1 AND id = $3");
+        params.push(id.into());
+    }
+    let sql = format!(
+        "SELECT {COLUMNS} FROM accounts WHERE record_id = (SELECT MIN(record_id) FROM ({lookups}) AS found)"
+    );
+    tx.query_optional(&sql, &params)?.map(read).transpose()
+}
+
+/// The columns by which accounts can be filtered, under Kill Bill's names.
+pub static SEARCH_COLUMNS: &[Column] = &[
+    Column { name: "id", stored: "id", kind: Kind::Id },
+    Column { name: "external_key", stored: "external_key", kind: Kind::Text },
+    Column { name: "email", stored: "email", kind: Kind::Text },
+    Column { name: "name", stored: "name", kind: Kind::Text },
+    Column { name: "first_name_length", stored: "first_name_length", kind: Kind::Integer },
+    Column { name: "currency", stored: "currency", kind: Kind::Text },
+    Column { name: "billing_cycle_day_local", stored: "bill_cycle_day_local", kind: Kind::Integer },
+    Column { name: "parent_account_id", stored: "parent_account_id", kind: Kind::Id },
+    Column {
+        name: "is_payment_delegated_to_parent",
+        stored: "is_payment_delegated_to_parent",
+        kind: Kind::Boolean,
+    },
+    Column { name: "payment_method_id", stored: "payment_method_id", kind: Kind::Id },
+    Column { name: "reference_time", stored: "reference_time", kind: Kind::Instant },
+    Column { name: "time_zone", stored: "time_zone", kind: Kind::Text },
+    Column { name: "locale", stored: "locale", kind: Kind::Text },
+    Column { name: "address1", stored: "address1", kind: Kind::Text },
+    Column { name: "address2", stored: "address2", kind: Kind::Text },
+    Column { name: "company_name", stored: "company", kind: Kind::Text },
+    Column { name: "city", stored: "city", kind: Kind::Text },
+    Column { name: "state_or_province", stored: "state", kind: Kind::Text },
+    Column { name: "country", stored: "country", kind: Kind::Text },
+    Column { name: "postal_code", stored: "postal_code", kind: Kind::Text },
+    Column { name: "phone", stored: "phone", kind: Kind::Text },
+    Column { name: "notes", stored: "notes", kind: Kind::Text },
+    Column { name: "migrated", stored: "is_migrated", kind: Kind::Boolean },
+    Column { name: "balance", stored: "balance_minor", kind: Kind::Money },
+    Column { name: "created_by", stored: "created_by", kind: Kind::Text },
+    Column { name: "created_date", stored: "created_at", kind: Kind::Instant },
+    Column { name: "updated_by", stored: "updated_by", kind: Kind::Text },
+    Column { name: "updated_date", stored: "updated_at", kind: Kind::Instant },
+];
+
+/// One page of the accounts for which all clauses hold; their columns are of [`SEARCH_COLUMNS`].
+pub fn filter(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    clauses: &[Clause],
+    window: Window,
+) -> Result<Page<StoredAccount>, StoreError> {
+    let condition = condition(tx.engine(), clauses, 2);
+    let mut params: Vec<Param<'_>> = vec![tenant_id.0.into()];
+    params.extend(condition.params());
+    let from = format!("{OF_TENANT} AND {}", condition.sql);
+    page::search(tx, window, COLUMNS, &Source { table: "accounts", from, params }, read)
 }

@@ -149,7 +149,7 @@ pub fn search(
     needle: &str,
     window: Window,
 ) -> Result<Page<CustomField>, StoreError> {
-    let pattern = crate::search::like_pattern(&needle.to_lowercase());
+    let pattern = crate::search::like_pattern(&needle.to_ascii_lowercase());
     let id = Uuid::parse_str(needle).ok();
     let from = "custom_fields WHERE tenant_id = $1 AND is_active = $2
         AND (id = $3 OR object_id = $3 OR LOWER(object_type) LIKE $4 ESCAPE '\\'

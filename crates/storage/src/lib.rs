@@ -15,6 +15,7 @@ pub mod custom_fields;
 pub mod customers;
 pub mod due_work;
 mod error;
+pub mod filter;
 pub mod idempotency;
 mod job;
 pub mod ledger;

@@ -37,6 +37,8 @@ const SPELLINGS: &[(&str, &str, &str)] = &[
     ("UUID", "BLOB", "UUID"),
     ("BYTEA", "BLOB", "BYTEA"),
     ("BOOLEAN", "INTEGER", "BOOLEAN"),
+    // Both engines compare texts byte by byte, so that they agree, and an index serves ranges and prefixes.
+    ("TEXT", "TEXT", "TEXT COLLATE \"C\""),
 ];
 
 const CREATE_VERSIONS: &str =

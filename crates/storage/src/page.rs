@@ -6,14 +6,14 @@ use crate::{Connection, Param, Row, StoreError};
 pub const COUNT_LIMIT: i64 = 20_000;
 
 /// Most rows on one page.
-pub const SIZE_LIMIT: i64 = 1_000;
+pub const SIZE_LIMIT: i64 = 5_000;
 
 /// Which part of a list is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     /// How many rows are passed over.
     pub offset: i64,
-    /// How many rows are wanted.
+    /// How many rows are wanted; at most [`SIZE_LIMIT`] come.
     pub size: i64,
     /// Newest first.
     pub is_descending: bool,
@@ -36,7 +36,9 @@ impl<T> Default for Page<T> {
     }
 }
 
-/// Selects a window of `from` (a table with its condition, whose parameters are `params`) by record id.
+/// Selects a window of `from` (a table with its condition, whose parameters are `params`) by record id. An index that
+/// has the columns of the condition and then `record_id` makes passing over rows cheap: only those of the window are
+/// read whole.
 pub fn select<T>(
     tx: &mut dyn Connection,
     window: Window,
@@ -45,23 +47,80 @@ pub fn select<T>(
     params: &[Param<'_>],
     read: impl Fn(Row) -> Result<T, StoreError>,
 ) -> Result<Page<T>, StoreError> {
-    let size = window.size.clamp(0, SIZE_LIMIT);
+    let table = from.split_whitespace().next().unwrap_or_default();
+    let rows = read_window(tx, window, columns, table, &format!("{from} ORDER BY record_id"), params)?;
+    finish(rows, window, count(tx, from, params)?, read)
+}
+
+/// What a search looks through.
+pub struct Source<'a> {
+    /// The table whose rows are found.
+    pub table: &'static str,
+    /// Tables and condition; one of the columns is the `record_id` of the rows found.
+    pub from: String,
+    /// The parameters of the condition.
+    pub params: Vec<Param<'a>>,
+}
+
+/// Selects a window of what a search finds. Few matches are collected through the index of what was searched for and
+/// sorted; of many the window is filled by walking the list in its order. Left to itself, an engine without statistics
+/// walks the whole list for one match.
+pub fn search<T>(
+    tx: &mut dyn Connection,
+    window: Window,
+    columns: &str,
+    source: &Source<'_>,
+    read: impl Fn(Row) -> Result<T, StoreError>,
+) -> Result<Page<T>, StoreError> {
+    let Source { table, from, params } = source;
+    let total = count(tx, from, params)?;
+    if total.is_some_and(|total| total <= window.offset) {
+        return Ok(Page { items: Vec::new(), total, has_more: false });
+    }
+    // The sign keeps an engine from walking the list just because it has the right order.
+    let sign = if total.is_some() { "+" } else { "" };
+    let rows = read_window(tx, window, columns, table, &format!("{from} ORDER BY {sign}record_id"), params)?;
+    finish(rows, window, total, read)
+}
+
+fn read_window(
+    tx: &mut dyn Connection,
+    window: Window,
+    columns: &str,
+    table: &str,
+    ordered: &str,
+    params: &[Param<'_>],
+) -> Result<Vec<Row>, StoreError> {
     let direction = if window.is_descending { "DESC" } else { "ASC" };
     let next = params.len() + 1;
     let sql = format!(
-        "SELECT {columns} FROM {from} ORDER BY record_id {direction} LIMIT ${next} OFFSET ${}",
+        "SELECT {columns} FROM {table} WHERE record_id IN
+             (SELECT record_id FROM {ordered} {direction} LIMIT ${next} OFFSET ${})
+         ORDER BY record_id {direction}",
         next + 1
     );
     let mut bound = params.to_vec();
-    bound.push((size + 1).into());
+    bound.push((size(window) + 1).into());
     bound.push(window.offset.into());
-    let mut rows = tx.query(&sql, &bound)?;
-    let has_more = i64::try_from(rows.len()).is_ok_and(|found| found > size);
+    tx.query(&sql, &bound)
+}
+
+fn size(window: Window) -> i64 {
+    window.size.clamp(0, SIZE_LIMIT)
+}
+
+fn finish<T>(
+    mut rows: Vec<Row>,
+    window: Window,
+    total: Option<i64>,
+    read: impl Fn(Row) -> Result<T, StoreError>,
+) -> Result<Page<T>, StoreError> {
+    let has_more = i64::try_from(rows.len()).is_ok_and(|found| found > size(window));
     if has_more {
         rows.pop();
     }
     let items = rows.into_iter().map(read).collect::<Result<_, _>>()?;
-    Ok(Page { items, total: count(tx, from, params)?, has_more })
+    Ok(Page { items, total, has_more })
 }
 
 /// How many rows `from` has, if at most [`COUNT_LIMIT`].

@@ -1,19 +1,24 @@
 //! Payment methods.
 
-use crate::{Connection, Row, StoreError};
+use crate::filter::condition;
+use crate::page::{self, Page, Source, Window};
+use crate::{Connection, Param, Row, StoreError};
 use billing::TenantId;
 use billing::payment_method::PaymentMethod;
+use billing::search::{Clause, Column, Kind};
 use uuid::Uuid;
 
 const COLUMNS: &str =
     "record_id, id, account_id, external_key, plugin_name, plugin_info, is_active, created_by,
     created_at, updated_by, updated_at";
 
-/// A payment method with its record id.
+/// A payment method with what the storage knows beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredPaymentMethod {
     /// The order in which payment methods were added.
     pub record_id: i64,
+    /// Whether it is the default of its account.
+    pub is_default: bool,
     /// The payment method.
     pub payment_method: PaymentMethod,
 }
@@ -35,7 +40,7 @@ fn read(mut row: Row) -> Result<StoredPaymentMethod, StoreError> {
         updated_by: row.next()?,
         updated_at: row.next()?,
     };
-    Ok(StoredPaymentMethod { record_id, payment_method })
+    Ok(StoredPaymentMethod { record_id, is_default: row.next()?, payment_method })
 }
 
 /// Inserts a payment method and returns its record id, or `None` when its key is taken in the tenant.
@@ -143,4 +148,65 @@ pub fn of_account(
         .into_iter()
         .map(read)
         .collect()
+}
+
+const OF_TENANT: &str = "payment_methods WHERE tenant_id = $1 AND is_active";
+
+/// One page of the tenant's payment methods that were not deleted.
+pub fn page(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    window: Window,
+) -> Result<Page<StoredPaymentMethod>, StoreError> {
+    page::select(tx, window, COLUMNS, OF_TENANT, &[tenant_id.0.into()], read)
+}
+
+/// How many payment methods the tenant has, if at most [`page::COUNT_LIMIT`].
+pub fn count(tx: &mut dyn Connection, tenant_id: TenantId) -> Result<Option<i64>, StoreError> {
+    page::count(tx, OF_TENANT, &[tenant_id.0.into()])
+}
+
+/// One page of the payment methods whose id or account is the needle, or whose external key or plugin's name holds it,
+/// in any case.
+pub fn search(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    needle: &str,
+    window: Window,
+) -> Result<Page<StoredPaymentMethod>, StoreError> {
+    let pattern = crate::search::like_pattern(&needle.to_ascii_lowercase());
+    let mut params: Vec<Param<'_>> = vec![tenant_id.0.into(), (&pattern).into()];
+    let id = Uuid::parse_str(needle).ok();
+    params.extend(id.map(Param::Uuid));
+    let ids = if id.is_some() { "id = $3 OR account_id = $3 OR" } else { "" };
+    let from = format!(
+        "{OF_TENANT} AND ({ids} LOWER(external_key) LIKE $2 ESCAPE '\\' OR LOWER(plugin_name) LIKE $2 ESCAPE '\\')"
+    );
+    page::search(tx, window, COLUMNS, &Source { table: "payment_methods", from, params }, read)
+}
+
+/// The columns by which payment methods can be filtered, under Kill Bill's names.
+pub static SEARCH_COLUMNS: &[Column] = &[
+    Column { name: "id", stored: "id", kind: Kind::Id },
+    Column { name: "external_key", stored: "external_key", kind: Kind::Text },
+    Column { name: "account_id", stored: "account_id", kind: Kind::Id },
+    Column { name: "plugin_name", stored: "plugin_name", kind: Kind::Text },
+    Column { name: "created_by", stored: "created_by", kind: Kind::Text },
+    Column { name: "created_date", stored: "created_at", kind: Kind::Instant },
+    Column { name: "updated_by", stored: "updated_by", kind: Kind::Text },
+    Column { name: "updated_date", stored: "updated_at", kind: Kind::Instant },
+];
+
+/// One page of the payment methods for which all clauses hold; their columns are of [`SEARCH_COLUMNS`].
+pub fn filter(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    clauses: &[Clause],
+    window: Window,
+) -> Result<Page<StoredPaymentMethod>, StoreError> {
+    let condition = condition(tx.engine(), clauses, 2);
+    let mut params: Vec<Param<'_>> = vec![tenant_id.0.into()];
+    params.extend(condition.params());
+    let from = format!("{OF_TENANT} AND {}", condition.sql);
+    page::search(tx, window, COLUMNS, &Source { table: "payment_methods", from, params }, read)
 }

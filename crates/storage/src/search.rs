@@ -4,43 +4,41 @@
 //! trigrams, to which the newest accounts are added many at a time; PostgreSQL by a GIN index of `pg_trgm`. A needle
 //! of fewer than three characters has no trigram: then the tenant's accounts are read.
 
-use crate::{Engine, Param};
+use crate::Engine;
 
-/// A condition on `accounts` with the values of its placeholders.
+/// Trigrams that are looked up of one needle. More make the look-up slower and hardly sharper, and FTS5 takes no
+/// more than some hundreds.
+const TRIGRAMS_LIMIT: usize = 24;
+
+/// Where to look for the accounts whose `search_text` holds a needle.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SearchPredicate {
-    /// SQL text, true for the rows of `accounts` that hold the needle.
-    pub sql: String,
-    texts: Vec<String>,
+pub struct Haystack {
+    /// Tables and condition, with the account's `record_id`, whose placeholder `$1` is the tenant and `$2` and up are the texts.
+    pub from: String,
+    /// The values of the placeholders.
+    pub texts: Vec<String>,
 }
 
-impl SearchPredicate {
-    /// The values of the placeholders, in order, to follow those that the query has before.
-    pub fn params(&self) -> impl Iterator<Item = Param<'_>> {
-        self.texts.iter().map(|text| Param::Text(text))
-    }
-}
-
-/// The condition under which an account's `search_text` holds `needle`, which the caller lower-cased. Its
-/// placeholders begin at `$first`. `%`, `_` and `\` have no special meaning.
-pub fn search_accounts_predicate(engine: Engine, needle: &str, first: usize) -> SearchPredicate {
-    let like = format!("accounts.search_text LIKE ${first} ESCAPE '\\'");
-    let pattern = like_pattern(needle);
-    let trigrams = trigrams(needle);
+/// The tenant's accounts whose `search_text` holds `needle`, in any case. `%`, `_` and `\` have no special meaning.
+pub fn accounts_with(engine: Engine, needle: &str) -> Haystack {
+    let needle = needle.to_lowercase();
+    let pattern = like_pattern(&needle);
+    let condition = "accounts.tenant_id = $1 AND accounts.search_text LIKE $2 ESCAPE '\\'";
+    let trigrams = trigrams(&needle);
     if engine == Engine::Postgres || trigrams.is_empty() {
-        return SearchPredicate { sql: like, texts: vec![pattern] };
+        let from = format!("accounts WHERE {condition}");
+        return Haystack { from, texts: vec![pattern] };
     }
-    let second = first + 1;
-    SearchPredicate {
-        sql: format!(
-            "accounts.record_id IN (
-                 SELECT rowid FROM account_search WHERE account_search MATCH ${second}
-                 UNION ALL SELECT recent.record_id FROM accounts AS recent
-                 WHERE recent.record_id > (SELECT indexed_until FROM account_search_state)
-             ) AND {like}"
-        ),
-        texts: vec![pattern, trigrams],
-    }
+    // The index in front, in its own order: many matches are passed over without being collected first. What came too
+    // late for it is read.
+    let from = format!(
+        "(SELECT account_search.rowid AS record_id
+          FROM account_search CROSS JOIN accounts ON accounts.record_id = account_search.rowid
+          WHERE account_search MATCH $3 AND {condition}
+          UNION ALL SELECT accounts.record_id FROM accounts
+          WHERE accounts.record_id > (SELECT indexed_until FROM account_search_state) AND {condition}) AS found"
+    );
+    Haystack { from, texts: vec![pattern, trigrams] }
 }
 
 pub(crate) fn like_pattern(needle: &str) -> String {
@@ -59,7 +57,7 @@ pub(crate) fn like_pattern(needle: &str) -> String {
 /// The needle's trigrams as an FTS5 query: each must occur. LIKE then says whether they do so in a row.
 fn trigrams(needle: &str) -> String {
     let characters: Vec<char> = needle.chars().collect();
-    let quoted = characters.windows(3).map(|three| {
+    let quoted = characters.windows(3).take(TRIGRAMS_LIMIT).map(|three| {
         let text: String = three.iter().collect();
         format!("\"{}\"", text.replace('"', "\"\""))
     });
@@ -72,19 +70,21 @@ mod tests {
 
     #[test]
     fn wildcards_and_quotes_are_literal() {
-        let predicate = search_accounts_predicate(Engine::Sqlite, "5%_\\\"", 3);
-        assert!(predicate.sql.contains("$3") && predicate.sql.contains("MATCH $4"), "{}", predicate.sql);
-        let params: Vec<_> = predicate.params().collect();
-        assert_eq!(
-            params,
-            [Param::Text("%5\\%\\_\\\\\"%"), Param::Text("\"5%_\" AND \"%_\\\" AND \"_\\\"\"\"")]
-        );
+        let haystack = accounts_with(Engine::Sqlite, "5%_\\\"");
+        assert!(haystack.from.contains("MATCH $3"), "{}", haystack.from);
+        assert_eq!(haystack.texts, ["%5\\%\\_\\\\\"%", "\"5%_\" AND \"%_\\\" AND \"_\\\"\"\""]);
     }
 
     #[test]
     fn a_short_needle_has_no_trigram() {
-        let predicate = search_accounts_predicate(Engine::Sqlite, "äb", 1);
-        assert_eq!(predicate.sql, "accounts.search_text LIKE $1 ESCAPE '\\'");
-        assert_eq!(predicate.params().collect::<Vec<_>>(), [Param::Text("%äb%")]);
+        let haystack = accounts_with(Engine::Sqlite, "Äb");
+        assert!(!haystack.from.contains("MATCH"), "{}", haystack.from);
+        assert_eq!(haystack.texts, ["%äb%"]);
+    }
+
+    #[test]
+    fn a_long_needle_asks_for_some_of_its_trigrams() {
+        let haystack = accounts_with(Engine::Sqlite, &"abc".repeat(1000));
+        assert_eq!(haystack.texts[1].matches(" AND ").count(), TRIGRAMS_LIMIT - 1);
     }
 }

@@ -4,7 +4,8 @@
 use billing::Chain;
 use billing::TenantId;
 use billing::account::{AccountDetails, NewAccount, open};
-use storage::search::search_accounts_predicate;
+use storage::page::Window;
+use storage::search::accounts_with;
 use storage::{Connection, Engine, Outcome, Param, Store, StoreOptions, accounts};
 use testkit::PostgresCluster;
 use uuid::Uuid;
@@ -27,17 +28,11 @@ fn add(store: &Store, tenant: TenantId, name: &str) -> Uuid {
 }
 
 fn find(store: &Store, needle: &str) -> Vec<Uuid> {
-    let needle = needle.to_lowercase();
-    let found = store.read_now(move |tx| {
-        let predicate = search_accounts_predicate(tx.engine(), &needle, 2);
-        let sql =
-            format!("SELECT id FROM accounts WHERE tenant_id = $1 AND {} ORDER BY record_id", predicate.sql);
-        let params: Vec<Param<'_>> =
-            [Param::Integer(TENANT.0)].into_iter().chain(predicate.params()).collect();
-        let rows = tx.query(&sql, &params)?;
-        Ok(rows.into_iter().map(|mut row| row.next::<Uuid>()).collect::<Result<Vec<_>, _>>()?)
-    });
-    found.unwrap()
+    let needle = needle.to_owned();
+    let window = Window { offset: 0, size: 100, is_descending: false };
+    let found = store.read_now(move |tx| Ok(accounts::search(tx, TENANT, &needle, window)?)).unwrap();
+    assert_eq!(found.total, Some(i64::try_from(found.items.len()).unwrap()));
+    found.items.into_iter().map(|stored| stored.account.id).collect()
 }
 
 #[test]
@@ -129,7 +124,7 @@ fn accounts_are_found_before_and_after_they_are_indexed() {
 }
 
 fn plan(tx: &mut dyn Connection, needle: &str) -> Outcome<String> {
-    let predicate = search_accounts_predicate(tx.engine(), needle, 1);
+    let haystack = accounts_with(tx.engine(), needle);
     let explain = match tx.engine() {
         Engine::Sqlite => "EXPLAIN QUERY PLAN",
         Engine::Postgres => "EXPLAIN",
@@ -138,8 +133,9 @@ fn plan(tx: &mut dyn Connection, needle: &str) -> Outcome<String> {
         // A small table is read faster without any index.
         tx.execute("SET LOCAL enable_seqscan = off", &[])?;
     }
-    let sql = format!("{explain} SELECT id FROM accounts WHERE {}", predicate.sql);
-    let params: Vec<Param<'_>> = predicate.params().collect();
+    let sql = format!("{explain} SELECT record_id FROM {} ORDER BY record_id", haystack.from);
+    let mut params = vec![Param::Integer(TENANT.0)];
+    params.extend(haystack.texts.iter().map(|text| Param::Text(text)));
     let mut text = String::new();
     for mut row in tx.query(&sql, &params)? {
         if tx.engine() == Engine::Sqlite {

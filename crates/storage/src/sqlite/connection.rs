@@ -280,7 +280,7 @@ fn configure(
         .execute_batch(&format!(
             "PRAGMA synchronous=FULL; PRAGMA foreign_keys=OFF; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0;
              PRAGMA cache_size=-{cache}; PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES};
-             PRAGMA journal_size_limit={LOG_BYTES};"
+             PRAGMA journal_size_limit={LOG_BYTES}; PRAGMA case_sensitive_like=ON;"
         ))
         .map_err(translate)?;
     if role == Role::Reader {
