@@ -8,9 +8,11 @@ use billing::payment_method::PaymentMethod;
 use billing::search::{Clause, Column, Kind};
 use uuid::Uuid;
 
-const COLUMNS: &str =
-    "record_id, id, account_id, external_key, plugin_name, plugin_info, is_active, created_by,
-    created_at, updated_by, updated_at";
+/// The columns in the order in which [`read`] reads them; the last asks the account whether this is its default.
+const COLUMNS: &str = "record_id, id, account_id, external_key, plugin_name, plugin_info, is_active, created_by,
+    created_at, updated_by, updated_at,
+    EXISTS (SELECT 1 FROM accounts WHERE accounts.tenant_id = payment_methods.tenant_id
+            AND accounts.id = payment_methods.account_id AND accounts.payment_method_id = payment_methods.id)";
 
 /// A payment method with what the storage knows beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -133,7 +133,9 @@ fn plan(tx: &mut dyn Connection, needle: &str) -> Outcome<String> {
         // A small table is read faster without any index.
         tx.execute("SET LOCAL enable_seqscan = off", &[])?;
     }
-    let sql = format!("{explain} SELECT record_id FROM {} ORDER BY record_id", haystack.from);
+    // Of a small table PostgreSQL reads the whole tenant; the sum keeps it from that.
+    let from = haystack.from.replace("accounts.tenant_id = ", "accounts.tenant_id + 0 = ");
+    let sql = format!("{explain} SELECT record_id FROM {from}");
     let mut params = vec![Param::Integer(TENANT.0)];
     params.extend(haystack.texts.iter().map(|text| Param::Text(text)));
     let mut text = String::new();
