@@ -188,7 +188,9 @@ mod tests {
         Column { name: "balance", stored: "balance_minor", kind: Kind::Money },
     ];
 
-    fn parsed(text: &str) -> Result<Vec<(&'static str, Operator, Operand, bool)>, Refusal> {
+    type Parsed = (&'static str, Operator, Operand, bool);
+
+    fn parsed(text: &str) -> Result<Vec<Parsed>, Refusal> {
         let clauses = parse(text, COLUMNS)?;
         Ok(clauses.into_iter().map(|c| (c.column.name, c.operator, c.operand, c.is_alternative)).collect())
     }
@@ -196,7 +198,7 @@ mod tests {
     #[test]
     fn clauses_have_columns_operators_and_values() {
         let text = |value: &str| Operand::Text(value.to_owned());
-        let cases: &[(&str, Vec<(&str, Operator, Operand, bool)>)] = &[
+        let cases: &[(&str, Vec<Parsed>)] = &[
             ("name=John Doe", vec![("name", Operator::Equal, text("John Doe"), false)]),
             ("name[LIKE]=Jo%", vec![("name", Operator::Like, text("Jo%"), false)]),
             ("name=a=b", vec![("name", Operator::Equal, text("a=b"), false)]),
