@@ -25,7 +25,9 @@ fn desks() -> Vec<Desk> {
 }
 
 fn desk(name: &'static str, routes: Vec<edge::Route>, document: Result<Value, String>) -> Desk {
-    let operations = routes.iter().map(|route| (route.method.to_owned(), route.path.clone())).collect();
+    // A parameter that takes all the rest of a path is one like any other to a document.
+    let path = |route: &edge::Route| route.path.replace("{*", "{");
+    let operations = routes.iter().map(|route| (route.method.to_owned(), path(route))).collect();
     Desk { name, operations, document: document.unwrap_or_else(|why| panic!("{name}: {why}")) }
 }
 

@@ -11,6 +11,8 @@ const GROUPS: &[(&str, &str)] = &[
     ("blocking", include_str!("../openapi/blocking.json")),
     ("common", include_str!("../openapi/common.json")),
     ("emails", include_str!("../openapi/emails.json")),
+    ("payment_methods", include_str!("../openapi/payment_methods.json")),
+    ("search", include_str!("../openapi/search.json")),
     ("security", include_str!("../openapi/security.json")),
     ("tenant_values", include_str!("../openapi/tenant_values.json")),
     ("tenants", include_str!("../openapi/tenants.json")),
