@@ -5,9 +5,9 @@ use billing::{Permissions, Tenant, TenantId};
 use jiff::{SignedDuration, Timestamp};
 use operations::clock;
 use operations::credentials::{self, Remembered};
-use std::sync::Mutex;
 use storage::sessions::Session;
 use storage::{Connection, Outcome, StoreError};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 /// A user of the server (Kill Bill's users): he belongs to no tenant.
@@ -27,8 +27,20 @@ pub struct Gate {
     tenants: Remembered<Tenant>,
     operators: Remembered<Operator>,
     sessions: Remembered<(Operator, Session)>,
-    /// One slow hash at a time: a burst of first requests proves a credential once, and memory stays small.
-    hashing: Mutex<()>,
+    /// One slow hash at a time, so that memory and processors are left for those who are in.
+    hashing: Hashing,
+}
+
+struct Hashing {
+    turn: Semaphore,
+    /// Most requests that wait for their turn; the next is told to come again.
+    places: Semaphore,
+}
+
+impl Default for Hashing {
+    fn default() -> Hashing {
+        Hashing { turn: Semaphore::new(1), places: Semaphore::new(256) }
+    }
 }
 
 /// A session ends when it was not used for so long.
@@ -61,16 +73,17 @@ impl Edge {
             }
             return Ok(Some(tenant));
         }
+        let generation = self.gate.tenants.generation();
         let key = api_key.to_owned();
         let found = self.store.read_point(move |tx| Ok(storage::tenants::by_api_key(tx, &key)?)).await?;
         let Some((tenant, hash)) = found else {
-            self.verify(api_secret, credentials::decoy().to_owned()).await?;
+            self.verify(api_secret, credentials::decoy().to_owned(), || false).await?;
             return Ok(None);
         };
-        if self.gate.tenants.recall(&digest).is_none() && !self.verify(api_secret, hash).await? {
+        if !self.verify(api_secret, hash, || self.gate.tenants.recall(&digest).is_some()).await? {
             return Ok(None);
         }
-        self.gate.tenants.remember(digest, tenant.clone());
+        self.gate.tenants.remember(digest, tenant.clone(), generation);
         Ok(Some(tenant))
     }
 
@@ -80,6 +93,7 @@ impl Edge {
         if let Some(operator) = self.gate.operators.recall(&digest) {
             return Ok(Some(operator));
         }
+        let generation = self.gate.operators.generation();
         let name = username.to_owned();
         let found = self
             .store
@@ -93,11 +107,12 @@ impl Edge {
             .await?;
         let hash = found.as_ref().and_then(|(user, _)| user.password_hash.clone());
         // A name that nobody has costs as much as a wrong password.
-        let verified = self.verify(password, hash.unwrap_or_else(|| credentials::decoy().to_owned())).await?;
+        let hash = hash.unwrap_or_else(|| credentials::decoy().to_owned());
+        let verified = self.verify(password, hash, || self.gate.operators.recall(&digest).is_some()).await?;
         let Some((user, permissions)) = found.filter(|_| verified) else { return Ok(None) };
         let operator =
             Operator { id: user.id, username: user.username, permissions: Permissions::new(permissions) };
-        self.gate.operators.remember(digest, operator.clone());
+        self.gate.operators.remember(digest, operator.clone(), generation);
         Ok(Some(operator))
     }
 
@@ -124,6 +139,7 @@ impl Edge {
         if let Some(known) = self.gate.sessions.recall(&remembered) {
             return Ok(Some(known));
         }
+        let generation = self.gate.sessions.generation();
         let digest = credentials::token_digest(token);
         let now = clock::real();
         let found = self.store.read_point(move |tx| session_of(tx, &digest, now)).await?;
@@ -133,17 +149,21 @@ impl Edge {
             let expires_at = session.expires_at;
             self.store.write(move |tx| Ok(storage::sessions::touch(tx, &digest, now, expires_at)?)).await?;
         }
-        self.gate.sessions.remember(remembered, (operator.clone(), session.clone()));
+        self.gate.sessions.remember(remembered, (operator.clone(), session.clone()), generation);
         Ok(Some((operator, session)))
     }
 
-    async fn verify(&self, secret: &str, hash: String) -> Outcome<bool> {
+    /// Whether a secret is the one that was hashed. Of a burst of requests with the same credentials only the first
+    /// pays for the hash: the others find it `known` when their turn comes.
+    async fn verify(&self, secret: &str, hash: String, known: impl Fn() -> bool) -> Outcome<bool> {
+        let _place = self.gate.hashing.places.try_acquire().map_err(|_| StoreError::Overloaded)?;
+        let _turn = self.gate.hashing.turn.acquire().await.map_err(|_| StoreError::Overloaded)?;
+        if known() {
+            return Ok(true);
+        }
         let secret = secret.to_owned();
-        let verified = tokio::task::block_in_place(|| {
-            let _one_at_a_time = self.gate.hashing.lock();
-            credentials::verify(&secret, &hash)
-        });
-        Ok::<bool, StoreError>(verified).map_err(Into::into)
+        let verified = tokio::task::spawn_blocking(move || credentials::verify(&secret, &hash)).await;
+        Ok(verified.map_err(|error| StoreError::Engine(format!("a slow hash did not end: {error}")))?)
     }
 }
 

@@ -1,26 +1,55 @@
 //! Passwords and secrets: hashed with argon2 at rest, and remembered for a short while once they were right, because
 //! a slow hash a request would be all the server does.
 
-use argon2::Argon2;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+/// The memory of one slow hash, some 19 MB. All hashes share it, one at a time: a burst of logins would take that much
+/// for each, and the allocator would keep it.
+static MEMORY: Mutex<Vec<Block>> = Mutex::new(Vec::new());
+
+/// Fills `output` with the hash of `secret`.
+fn digest_slowly(argon: &Argon2<'_>, secret: &str, salt: &[u8], output: &mut [u8]) -> argon2::Result<()> {
+    let mut memory = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
+    memory.resize(argon.params().block_count(), Block::default());
+    argon.hash_password_into_with_memory(secret.as_bytes(), salt, output, &mut memory[..])
+}
+
 /// Hashes a password or secret with argon2id and a random salt.
 pub fn hash(secret: &str) -> Result<String, storage::StoreError> {
-    Argon2::default()
-        .hash_password(secret.as_bytes())
-        .map(|hash| hash.to_string())
-        .map_err(|error| storage::StoreError::Corrupt(format!("argon2: {error}")))
+    let failed = |error: String| storage::StoreError::Corrupt(format!("argon2: {error}"));
+    let argon = Argon2::default();
+    let salt: [u8; 16] = rand::random();
+    let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
+    digest_slowly(&argon, secret, &salt, &mut output).map_err(|error| failed(error.to_string()))?;
+    let hash = PasswordHash {
+        algorithm: Algorithm::default().ident(),
+        version: Some(Version::default().into()),
+        params: ParamsString::try_from(argon.params()).map_err(|error| failed(error.to_string()))?,
+        salt: Some(Salt::new(&salt).map_err(|error| failed(error.to_string()))?),
+        hash: Some(Output::new(&output).map_err(|error| failed(error.to_string()))?),
+    };
+    Ok(hash.to_string())
 }
 
 /// Whether `secret` is the one that was hashed. Takes some twenty milliseconds and compares in constant time.
 pub fn verify(secret: &str, hash: &str) -> bool {
-    argon2::password_hash::phc::PasswordHash::new(hash)
-        .is_ok_and(|hash| Argon2::default().verify_password(secret.as_bytes(), &hash).is_ok())
+    let matches = || {
+        let hash = PasswordHash::new(hash).ok()?;
+        let (salt, expected) = (hash.salt.as_ref()?, hash.hash.as_ref()?);
+        let algorithm = Algorithm::try_from(hash.algorithm.as_str()).ok()?;
+        let version = hash.version.map_or(Ok(Version::default()), Version::try_from).ok()?;
+        let argon = Argon2::new(algorithm, version, Params::try_from(&hash).ok()?);
+        let mut output = vec![0; expected.as_bytes().len()];
+        digest_slowly(&argon, secret, salt.as_ref(), &mut output).ok()?;
+        Some(Output::new(&output).ok()? == *expected)
+    };
+    matches().unwrap_or(false)
 }
 
 /// A hash that no secret is known for. Checking a secret against it takes as long as against a real one, so that the
@@ -42,6 +71,19 @@ pub fn random_secret() -> String {
     bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect()
 }
 
+/// HMAC-SHA-256 over some parts, whose lengths count, so that no two lists of parts look alike.
+pub fn keyed_digest(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = match Hmac::<Sha256>::new_from_slice(key) {
+        Ok(mac) => mac,
+        Err(_) => return rand::random(), // cannot be: HMAC takes keys of any length
+    };
+    for part in parts {
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
 /// How long a credential that was right is taken without hashing it again. A password that is changed or a user who is
 /// deleted on another node is refused there after this long at the latest; on this node at once.
 pub const REMEMBERED_FOR: Duration = Duration::from_secs(10);
@@ -53,53 +95,64 @@ const REMEMBERED_LIMIT: usize = 10_000;
 /// hash of them stay in memory.
 pub struct Remembered<T> {
     key: [u8; 32],
-    entries: Mutex<HashMap<[u8; 32], (Instant, T)>>,
+    entries: Mutex<Entries<T>>,
+}
+
+struct Entries<T> {
+    proven: HashMap<[u8; 32], (Instant, T)>,
+    /// How often all was forgotten: what was looked up before that is not remembered after it.
+    generation: u64,
 }
 
 impl<T: Clone> Default for Remembered<T> {
     fn default() -> Self {
-        Remembered { key: rand::random(), entries: Mutex::new(HashMap::new()) }
+        Remembered {
+            key: rand::random(),
+            entries: Mutex::new(Entries { proven: HashMap::new(), generation: 0 }),
+        }
     }
 }
 
 impl<T: Clone> Remembered<T> {
     /// The keyed digest of some credentials, given in a fixed order.
     pub fn digest(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let mut mac = match Hmac::<Sha256>::new_from_slice(&self.key) {
-            Ok(mac) => mac,
-            Err(_) => return rand::random(), // cannot be: HMAC takes keys of any length
-        };
-        for part in parts {
-            mac.update(&(part.len() as u64).to_be_bytes());
-            mac.update(part);
-        }
-        mac.finalize().into_bytes().into()
+        keyed_digest(&self.key, parts)
     }
 
     /// What the credentials with this digest proved, if that was a short while ago.
     pub fn recall(&self, digest: &[u8; 32]) -> Option<T> {
         let entries = self.lock();
-        let (proven_at, what) = entries.get(digest)?;
+        let (proven_at, what) = entries.proven.get(digest)?;
         (proven_at.elapsed() < REMEMBERED_FOR).then(|| what.clone())
     }
 
-    /// Remembers what credentials proved.
-    pub fn remember(&self, digest: [u8; 32], what: T) {
+    /// To be asked before credentials are looked up, and given to [`Remembered::remember`] after.
+    pub fn generation(&self) -> u64 {
+        self.lock().generation
+    }
+
+    /// Remembers what credentials proved, unless all was forgotten since they were looked up.
+    pub fn remember(&self, digest: [u8; 32], what: T, generation: u64) {
         let mut entries = self.lock();
-        if entries.len() >= REMEMBERED_LIMIT {
-            entries.retain(|_, (proven_at, _)| proven_at.elapsed() < REMEMBERED_FOR);
+        if entries.generation != generation {
+            return;
         }
-        if entries.len() < REMEMBERED_LIMIT {
-            entries.insert(digest, (Instant::now(), what));
+        if entries.proven.len() >= REMEMBERED_LIMIT {
+            entries.proven.retain(|_, (proven_at, _)| proven_at.elapsed() < REMEMBERED_FOR);
+        }
+        if entries.proven.len() < REMEMBERED_LIMIT {
+            entries.proven.insert(digest, (Instant::now(), what));
         }
     }
 
     /// Forgets all, after a password, role or tenant has changed.
     pub fn forget_all(&self) {
-        self.lock().clear();
+        let mut entries = self.lock();
+        entries.proven.clear();
+        entries.generation += 1;
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], (Instant, T)>> {
+    fn lock(&self) -> MutexGuard<'_, Entries<T>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -107,6 +160,7 @@ impl<T: Clone> Remembered<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 
     #[test]
     fn only_the_right_secret_verifies() {
@@ -114,16 +168,29 @@ mod tests {
         assert!(verify("lazar", &hashed));
         assert!(!verify("Lazar", &hashed));
         assert!(!verify("lazar", "not a hash"));
+        assert!(!verify("lazar", ""));
+        assert_ne!(hash("lazar").unwrap(), hashed);
+    }
+
+    #[test]
+    fn hashes_are_in_the_common_format() {
+        let hashed = PasswordHash::new(&hash("lazar").unwrap()).unwrap();
+        assert!(Argon2::default().verify_password(b"lazar", &hashed).is_ok());
+        let theirs = Argon2::default().hash_password(b"lazar").unwrap().to_string();
+        assert!(verify("lazar", &theirs));
     }
 
     #[test]
     fn digests_do_not_run_together() {
         let remembered: Remembered<i32> = Remembered::default();
         let digest = remembered.digest(&[b"ab", b"c"]);
-        remembered.remember(digest, 7);
+        let generation = remembered.generation();
+        remembered.remember(digest, 7, generation);
         assert_eq!(remembered.recall(&remembered.digest(&[b"ab", b"c"])), Some(7));
         assert_eq!(remembered.recall(&remembered.digest(&[b"a", b"bc"])), None);
         remembered.forget_all();
         assert_eq!(remembered.recall(&digest), None);
+        remembered.remember(digest, 7, generation);
+        assert_eq!(remembered.recall(&digest), None, "it was looked up before all was forgotten");
     }
 }
