@@ -80,6 +80,9 @@ impl ErrorShape {
     pub fn reply(&self, error: &Error) -> Reply {
         match error {
             Error::Refused(refusal) => (self.refusal)(refusal),
+            Error::Store(StoreError::NulInText) => {
+                (self.refusal)(&Refusal::invalid("a text", "must not contain control characters"))
+            }
             Error::Store(error) => {
                 let status = match error {
                     StoreError::Overloaded | StoreError::Timeout | StoreError::Conflict(_) => {
@@ -112,7 +115,8 @@ impl Edge {
         let outcome = match session.idempotency.clone() {
             None => self.store.write(work).await,
             Some(key) => {
-                let (tenant_id, now) = (session.tenant.tenant_id, session.now);
+                // Kept and forgotten by the real clock: a tenant's may stand anywhere.
+                let (tenant_id, now) = (session.tenant.tenant_id, operations::clock::real());
                 self.store.write(move |tx| idempotency::once(tx, tenant_id, &key, now, errors, &work)).await
             }
         };

@@ -17,6 +17,9 @@ pub enum StoreError {
     /// More requests wait than may wait.
     #[error("too many requests wait for the database")]
     Overloaded,
+    /// A text of the request holds a NUL character, which no column can: the caller can mend that.
+    #[error("a text holds a NUL character")]
+    NulInText,
     /// A column is not of the type the program expects.
     #[error("column {column} holds {found} where {wanted} was expected")]
     Decode {

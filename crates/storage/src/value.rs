@@ -21,6 +21,12 @@ pub enum Param<'a> {
     Bytes(&'a [u8]),
 }
 
+/// Refuses texts that PostgreSQL cannot hold, on both engines alike.
+pub(crate) fn check_params(params: &[Param<'_>]) -> Result<(), StoreError> {
+    let holds_nul = |param: &Param<'_>| matches!(param, Param::Text(text) if text.contains('\0'));
+    if params.iter().any(holds_nul) { Err(StoreError::NulInText) } else { Ok(()) }
+}
+
 /// A value read from a column.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {

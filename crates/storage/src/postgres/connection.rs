@@ -4,6 +4,7 @@
 //! so that it costs no round trip.
 
 use super::url::{Target, cause};
+use crate::value::check_params;
 use crate::{Connection, Engine, Outcome, Param, Row, StoreError, StoreOptions, Value};
 use std::collections::HashMap;
 use std::future::Future;
@@ -307,12 +308,12 @@ impl Connection for PostgresConnection {
     }
 
     fn execute(&mut self, sql: &str, params: &[Param<'_>]) -> Result<u64, StoreError> {
-        let result = self.execute_inner(sql, params);
+        let result = check_params(params).and_then(|()| self.execute_inner(sql, params));
         self.guarded(result)
     }
 
     fn query(&mut self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
-        let result = self.query_inner(sql, params);
+        let result = check_params(params).and_then(|()| self.query_inner(sql, params));
         self.guarded(result)
     }
 

@@ -1,5 +1,6 @@
 //! One connection to a SQLite file.
 
+use crate::value::check_params;
 use crate::{Connection, Engine, Outcome, Param, Row, StoreError, StoreOptions, Value};
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, ErrorCode, OpenFlags};
@@ -206,12 +207,12 @@ impl Connection for SqliteConnection {
     }
 
     fn execute(&mut self, sql: &str, params: &[Param<'_>]) -> Result<u64, StoreError> {
-        let result = self.execute_inner(sql, params);
+        let result = check_params(params).and_then(|()| self.execute_inner(sql, params));
         self.guarded(result)
     }
 
     fn query(&mut self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
-        let result = self.query_inner(sql, params);
+        let result = check_params(params).and_then(|()| self.query_inner(sql, params));
         self.guarded(result)
     }
 
