@@ -70,6 +70,7 @@ fn what_was_acknowledged_survives_a_crash() {
             let account = kb.get(format!("/accounts/{id}?audit=FULL")).status(200).json();
             assert_eq!(account["auditLogs"].as_array().map(Vec::len), Some(1), "{account}");
         }
+        world.billhook(["verify"]);
     });
 }
 
@@ -130,5 +131,35 @@ fn one_key_used_on_two_nodes_at_once_is_used_once() {
             assert!(locations.iter().all(|id| *id == locations[0]), "round {round}: {locations:?}");
         }
         assert!(second.terminate().success());
+    });
+}
+
+#[test]
+fn nul_in_a_text_is_bad_input_at_every_desk() {
+    scenario(|world| {
+        let kb = world.killbill();
+        for path in [
+            "/accounts?externalKey=%00",
+            "/tenants?apiKey=%00",
+            "/security/roles/a%00",
+            "/security/users/a%00/roles",
+        ] {
+            kb.get(path).status(400);
+        }
+        kb.with_user("ad\0min", "password").get("/tagDefinitions").status(400);
+    });
+}
+
+#[test]
+fn an_answer_is_kept_for_the_one_who_asked() {
+    scenario(|world| {
+        let kb = world.killbill();
+        let keyed_user = format!("keyed-{}", world.tenant().api_key);
+        let body = json!({"username": keyed_user, "password": "wonderful", "roles": ["nothing"]});
+        kb.post("/security/users", body).status(201);
+        let keyed = kb.with("Idempotency-Key", "order-1");
+        keyed.post("/accounts", json!({"currency": "USD"})).status(201);
+        keyed.with_user(&keyed_user, "wonderful").post("/accounts", json!({"currency": "USD"})).status(401);
+        kb.delete(format!("/security/users/{keyed_user}")).status(204);
     });
 }

@@ -67,7 +67,7 @@ impl FromRequestParts<SharedEdge> for OperatorCall {
             }
             None => None,
         };
-        let idempotency = parts.extensions.remove::<IdempotencyKey>();
+        let idempotency = parts.extensions.remove::<IdempotencyKey>().map(|key| key.of(&operator.username));
         Ok(OperatorCall { operator, session, host, caller, idempotency })
     }
 }
@@ -96,7 +96,7 @@ async fn session(parts: &mut Parts, edge: &Edge, created_by: String) -> Result<S
     edge::note_tenant(&tenant.api_key);
     let caller = caller(&parts.headers, created_by, &operator)?;
     let now = operations::clock::now(&tenant);
-    let idempotency = parts.extensions.remove::<IdempotencyKey>();
+    let idempotency = parts.extensions.remove::<IdempotencyKey>().map(|key| key.of(&operator.username));
     Ok(Session { tenant, caller, now, idempotency })
 }
 

@@ -68,9 +68,10 @@ pub(crate) fn once(
     errors: &ErrorShape,
     work: &dyn Fn(&mut dyn Connection) -> Outcome<Reply>,
 ) -> Outcome<Reply> {
-    let taken = storage::idempotency::claim(tx, tenant_id, &key.scope, &key.key, &key.request_digest, now)?;
+    let request_digest = keyed(tx, &key.request_digest, now)?;
+    let taken = storage::idempotency::claim(tx, tenant_id, &key.scope, &key.key, &request_digest, now)?;
     if let Some((digest, reply)) = taken {
-        if digest != key.request_digest {
+        if digest != request_digest {
             return Err(Refusal::IdempotencyKeyReused.into());
         }
         let reply: Reply = serde_json::from_str(&reply)
@@ -84,6 +85,8 @@ pub(crate) fn once(
     });
     let reply = match (outcome, reply) {
         (Ok(()), Some(reply)) => reply,
+        // Who was not permitted may be so tomorrow.
+        (Err(error @ Error::Refused(Refusal::NotPermitted(_))), _) => return Err(error),
         (Err(Error::Refused(refusal)), _) => (errors.refusal)(&refusal),
         (Err(error), _) => return Err(error),
         (Ok(()), None) => return Err(StoreError::Corrupt("a transaction without an answer".into()).into()),
@@ -91,4 +94,17 @@ pub(crate) fn once(
     let kept = serde_json::to_string(&reply).map_err(|error| StoreError::Corrupt(error.to_string()))?;
     storage::idempotency::keep(tx, tenant_id, &key.scope, &key.key, &kept)?;
     Ok(reply)
+}
+
+/// The digest under a secret of the server: what is kept must not help to guess a password that was in the request.
+fn keyed(tx: &mut dyn Connection, digest: &[u8; 32], now: Timestamp) -> Outcome<[u8; 32]> {
+    const NAME: &str = "idempotency.digest";
+    let secret = match storage::api_tokens::server_secret(tx, NAME)? {
+        Some(secret) => secret,
+        None => {
+            let made = operations::credentials::random_secret();
+            storage::api_tokens::ensure_server_secret(tx, NAME, &made, now)?
+        }
+    };
+    Ok(operations::credentials::keyed_digest(secret.as_bytes(), &[digest]))
 }
