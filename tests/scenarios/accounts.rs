@@ -385,3 +385,45 @@ fn no_account_stands_beneath_itself() {
         stranger.post("/accounts", json!({ "parentAccountId": top })).status(404);
     });
 }
+
+#[test]
+fn an_account_is_not_opened_too_deep_and_may_change_wherever_it_stands() {
+    scenario(|world| {
+        let kb = world.killbill();
+        let mut chain = vec![kb.post("/accounts", json!({})).status(201).id()];
+        for _ in 1..32 {
+            let above = chain.last().unwrap();
+            chain.push(kb.post("/accounts", json!({ "parentAccountId": above })).status(201).id());
+        }
+        let lowest = chain.last().unwrap();
+        kb.post("/accounts", json!({ "parentAccountId": lowest })).status(400);
+        kb.put(format!("/accounts/{lowest}"), json!({ "name": "Deep" })).status(204);
+        // A tree may sink beneath another account; whoever stands deep in it still takes a new name.
+        let top = kb.post("/accounts", json!({})).status(201).id();
+        kb.put(format!("/accounts/{}", chain[0]), json!({ "parentAccountId": top })).status(204);
+        let same_parent = json!({ "name": "Deeper", "parentAccountId": chain[30] });
+        kb.put(format!("/accounts/{lowest}"), same_parent).status(204);
+        assert_eq!(kb.get(format!("/accounts/{lowest}")).status(200).json()["name"], "Deeper");
+        kb.put(format!("/accounts/{top}"), json!({ "parentAccountId": lowest })).status(400);
+    });
+}
+
+#[test]
+fn two_moves_at_once_close_no_circle() {
+    scenario(|world| {
+        let kb = world.killbill();
+        for _ in 0..5 {
+            let [one, other] = [(); 2].map(|()| kb.post("/accounts", json!({})).status(201).id());
+            let put = |id: &str, above: &str| {
+                kb.put(format!("/accounts/{id}"), json!({ "parentAccountId": above }))
+            };
+            let mut statuses = std::thread::scope(|scope| {
+                let first = scope.spawn(|| put(&one, &other).code());
+                let second = scope.spawn(|| put(&other, &one).code());
+                [first.join().unwrap(), second.join().unwrap()]
+            });
+            statuses.sort_unstable();
+            assert_eq!(statuses, [204, 400]);
+        }
+    });
+}

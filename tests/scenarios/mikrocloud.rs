@@ -9,7 +9,7 @@ use crate::scenario;
 
 /// An organization of this world's tenant.
 #[track_caller]
-fn organization(world: &World, more: &[&str]) -> String {
+pub(crate) fn organization(world: &World, more: &[&str]) -> String {
     organization_of(world, world.tenant(), more)
 }
 
@@ -19,8 +19,9 @@ fn organization_of(world: &World, tenant: &Tenant, more: &[&str]) -> String {
     last_word(&world.billhook(command.iter().chain(more).copied()))
 }
 
+/// A token of the desk for an organization.
 #[track_caller]
-fn token(world: &World, organization: &str, more: &[&str]) -> String {
+pub(crate) fn token(world: &World, organization: &str, more: &[&str]) -> String {
     let tenant = &world.tenant().api_key;
     let command = ["token", "mikrocloud", "--tenant", tenant, "--organization", organization];
     last_word(&world.billhook(command.iter().chain(more).copied()))
@@ -36,7 +37,8 @@ fn client(world: &World, organization: &str) -> Http {
     world.http().with_bearer(&token(world, organization, &[]))
 }
 
-fn hannes() -> Value {
+/// The smallest account that is taken.
+pub(crate) fn hannes() -> Value {
     json!({ "name": "Hannes Kruger", "email": "hannes@mikrocloud.com", "address": { "country": "AU" } })
 }
 

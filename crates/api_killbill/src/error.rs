@@ -127,7 +127,7 @@ fn refusal(refusal: &Refusal) -> Reply {
         R::AccountKeyUnknown { key } => {
             say(missing, ACCOUNT, 3003, format!("Account does not exist for key {key}"))
         }
-        R::AccountKeyTaken { key } => {
+        R::AccountKeyTaken { key } | R::AliasTaken { alias: key } => {
             say(conflict, ACCOUNT, 3000, format!("Account already exists for key {key}"))
         }
         R::AccountFieldImmutable { field, from, to } => bad_argument(format!(

@@ -138,8 +138,7 @@ impl AccountRequest {
             None => current.clone(),
             Some(text) => Some(text.clone()).filter(|text| !text.is_empty()),
         };
-        AccountDetails {
-            name: over(&self.name, &current.name),
+        let mut details = AccountDetails {
             email: over(&self.email, &current.email),
             city: over(&self.city, &current.city),
             country: over(&self.country, &current.country),
@@ -148,7 +147,11 @@ impl AccountRequest {
             postal_code: over(&self.postal_code, &current.postal_code),
             state: over(&self.state, &current.state),
             ..current.clone()
+        };
+        if let Some(name) = &self.name {
+            details.rename(name.clone());
         }
+        details
     }
 }
 

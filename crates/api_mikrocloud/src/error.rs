@@ -50,7 +50,7 @@ fn refusal(refusal: &Refusal) -> Reply {
         R::OrganizationHasAccount { .. } => {
             say(StatusCode::CONFLICT, "The organization has a billing account already")
         }
-        R::AccountKeyTaken { .. } => say(StatusCode::CONFLICT, message),
+        R::AccountKeyTaken { .. } | R::AliasTaken { .. } => say(StatusCode::CONFLICT, message),
         R::NotPermitted(_) => say(StatusCode::FORBIDDEN, message),
         R::OrganizationIsNotTop { .. } => {
             let why = "Only the organization at the top of the tree has a billing account of its own";

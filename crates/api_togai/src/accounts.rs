@@ -197,9 +197,7 @@ impl AccountFields {
     /// Puts what is said over what was: `address`, `metadata`, `tags` and `billingInformation` replace theirs whole.
     fn put_into(&self, details: &mut AccountDetails, extras: &mut AccountExtras) -> Result<(), Refusal> {
         if let Some(name) = &self.name {
-            let length = i32::try_from(name.chars().count()).unwrap_or(i32::MAX);
-            details.first_name_length = details.first_name_length.filter(|first| *first <= length);
-            details.name = Some(name.clone());
+            details.rename(name.clone());
         }
         if let Some(email) = &self.primary_email {
             details.email = Some(email.clone());
@@ -339,7 +337,7 @@ async fn update_account(
         let (tenant_id, now) = (writer.tenant.tenant_id, writer.now);
         let id = operations::aliases::resolve(tx, tenant_id, &key, now)?.account.id;
         let change = |account: &Account| request.to_change(account);
-        let stored = customers::change_account(tx, tenant_id, id, &writer.caller, now, &change)?;
+        let stored = operations::accounts::change(tx, tenant_id, id, &writer.caller, now, &change)?;
         let view = customers::view(tx, tenant_id, stored, now)?;
         Ok(Reply::json(StatusCode::OK, &AccountJson::from(view)))
     };

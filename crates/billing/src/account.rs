@@ -79,6 +79,16 @@ pub struct AccountDetails {
     pub is_migrated: Option<bool>,
 }
 
+impl AccountDetails {
+    /// Gives a new name. Where the first name ends is forgotten if the new name is shorter than that. (Kill Bill's desk
+    /// takes a name and a length as they come, as Kill Bill does.)
+    pub fn rename(&mut self, name: String) {
+        let length = i32::try_from(name.chars().count()).unwrap_or(i32::MAX);
+        self.first_name_length = self.first_name_length.filter(|first| *first <= length);
+        self.name = Some(name);
+    }
+}
+
 /// A request to open an account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NewAccount {
@@ -210,6 +220,14 @@ pub struct AccountChange {
     pub details: AccountDetails,
 }
 
+/// Refuses to change what was archived.
+pub fn refuse_archived(account: &Account) -> Result<(), Refusal> {
+    if account.status == AccountStatus::Archived {
+        return Err(Refusal::Archived { what: "account", key: account.external_key.clone() });
+    }
+    Ok(())
+}
+
 /// The account as it stands after `change`, or why it may not change so.
 pub fn change(
     account: &Account,
@@ -217,6 +235,7 @@ pub fn change(
     changed_by: &str,
     now: Timestamp,
 ) -> Result<Account, Refusal> {
+    refuse_archived(account)?;
     must_equal("externalKey", Some(&account.external_key), change.external_key.as_ref())?;
     must_equal("timeZone", Some(&account.time_zone), change.time_zone.as_ref())?;
     if let Some(wanted) = change.reference_time

@@ -14,7 +14,8 @@ use uuid::Uuid;
 /// Most levels of accounts beneath accounts.
 const TREE_DEPTH_LIMIT: usize = 32;
 
-/// Opens an account. Refuses a taken external key and an unknown parent.
+/// Opens an account. Refuses an external key that another account or an alias has, an unknown parent, and one that
+/// stands so deep that nothing more fits beneath it.
 pub fn open(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
@@ -26,8 +27,10 @@ pub fn open(
     let id = new_id(now);
     let account = account::open(id, new, &caller.changed_by, now)?;
     if let Some(parent_id) = account.details.parent_account_id {
-        storage::accounts::record_id(tx, tenant_id, parent_id)?
-            .ok_or(Refusal::ParentAccountUnknown { id: parent_id })?;
+        check_parent(tx, tenant_id, id, parent_id)?;
+    }
+    if let Some(key) = &new.external_key {
+        crate::aliases::refuse_key(tx, tenant_id, key, now)?;
     }
     let mut chain = Chain::start(id);
     let snapshot = snapshot(&account)?;
@@ -65,7 +68,7 @@ pub fn get_by_key(tx: &mut dyn Connection, tenant_id: TenantId, key: &str) -> Ou
 }
 
 /// Changes an account. `change` receives the locked account and says how it shall be; refuses what is fixed, an
-/// unknown parent, and an account that would stand beneath itself.
+/// archived account, and a new parent that is unknown, stands too deep, or beneath the account itself.
 pub fn change(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
@@ -78,7 +81,11 @@ pub fn change(
     let mut journal = AccountJournal::open(tx, tenant_id, id, caller, now)?;
     let wanted = change(journal.account())?;
     let changed = account::change(journal.account(), &wanted, &caller.changed_by, now)?;
-    if let Some(parent_id) = changed.details.parent_account_id {
+    let (parent_id, parent_id_before) =
+        (changed.details.parent_account_id, journal.account().details.parent_account_id);
+    if let Some(parent_id) = parent_id.filter(|_| parent_id != parent_id_before) {
+        // Two moves at once could close a circle that neither sees: the tenant's accounts move one after the other.
+        storage::tenants::lock(journal.tx(), tenant_id)?;
         check_parent(journal.tx(), tenant_id, id, parent_id)?;
     }
     save(journal, &changed)?;
@@ -126,7 +133,7 @@ pub fn settle_currency(
     Ok(currency)
 }
 
-/// Refuses a parent that does not exist or stands beneath the account itself.
+/// Refuses a parent that does not exist, stands beneath the account itself, or so deep that nothing more fits.
 fn check_parent(tx: &mut dyn Connection, tenant_id: TenantId, id: Uuid, parent_id: Uuid) -> Outcome<()> {
     let mut above = Some(parent_id);
     for _ in 0..TREE_DEPTH_LIMIT {

@@ -1,7 +1,7 @@
 //! Aliases of accounts: adding, removing, finding by them.
 
 use crate::journal::AccountJournal;
-use billing::account::{Account, AccountStatus};
+use billing::account::{Account, refuse_archived};
 use billing::alias::{ALIAS_LIMIT, Alias, NewAlias, Validity};
 use billing::{Caller, ChangeType, ObjectType, Permission, Refusal, TenantId};
 use jiff::Timestamp;
@@ -75,6 +75,21 @@ fn refuse_taken(
         Some(stored) if stored.account.id != account_id => Err(taken().into()),
         _ => Ok(()),
     }
+}
+
+/// Refuses a key for a new account that is an alias in use, now or later: it would mean another account from then on.
+/// The key is locked until the transaction ends, so that nobody makes it one meanwhile.
+pub(crate) fn refuse_key(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    key: &str,
+    now: Timestamp,
+) -> Outcome<()> {
+    storage::aliases::lock_value(tx, tenant_id, key)?;
+    if storage::aliases::by_value(tx, tenant_id, key, Some(now))?.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal::AliasTaken { alias: key.to_owned() }.into())
 }
 
 /// What is to be taken from an account.
@@ -155,14 +170,6 @@ fn record(mut journal: AccountJournal<'_>, caller: &Caller, now: Timestamp) -> O
     let (object_type, object_id) = (ObjectType::Account, Some(account.id));
     journal.publish(&Event { event_type, object_type, object_id, metadata: None })?;
     journal.close()
-}
-
-/// Refuses to change what was archived.
-pub(crate) fn refuse_archived(account: &Account) -> Result<(), Refusal> {
-    if account.status == AccountStatus::Archived {
-        return Err(Refusal::Archived { what: "account", key: account.external_key.clone() });
-    }
-    Ok(())
 }
 
 /// Up to `limit` aliases of an account, past ones included, behind the one with the id `after`; and whether there are

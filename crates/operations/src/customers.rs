@@ -3,7 +3,6 @@
 //! An account that belongs to no customer, because another desk opened it, stands for one: the implied customer of the
 //! same id and key. The first change of an implied customer makes it explicit.
 
-use crate::aliases::refuse_archived;
 use crate::journal::AccountJournal;
 use billing::account::{Account, AccountChange, AccountStatus, NewAccount};
 use billing::alias::NewAlias;
@@ -14,7 +13,7 @@ use std::collections::HashMap;
 use storage::accounts::StoredAccount;
 use storage::audit::{self, Event};
 use storage::customers::StoredCustomer;
-use storage::{Connection, Outcome, StoreError};
+use storage::{Connection, Error, Outcome, StoreError};
 use uuid::Uuid;
 
 /// The tenant's value that names the currency of accounts that are opened without one. The last one added counts.
@@ -101,8 +100,8 @@ fn record(
     Ok(audit::publish(tx, tenant_id, None, caller.user_token, now, &event)?)
 }
 
-/// Opens an account under the customer with this key. Refuses an unknown or archived customer, a taken key, a key that
-/// is an alias.
+/// Opens an account under the customer with this key. Refuses an unknown or archived customer, and what
+/// [`crate::accounts::open`] refuses.
 pub fn open_account(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
@@ -127,11 +126,6 @@ fn open_beneath(
     let mut account = NewAccount { customer_id: Some(customer_id), ..new.account.clone() };
     if account.currency.is_none() {
         account.currency = Some(base_currency(tx, tenant_id)?);
-    }
-    if let Some(key) = &account.external_key
-        && !storage::aliases::by_value(tx, tenant_id, key, Some(now))?.is_empty()
-    {
-        return Err(Refusal::AliasTaken { alias: key.clone() }.into());
     }
     let stored = crate::accounts::open(tx, tenant_id, caller, now, &account)?;
     if !new.aliases.is_empty() {
@@ -307,24 +301,10 @@ pub fn archive_account(
         let (status, details) = (Some(AccountStatus::Archived), account.details.clone());
         Ok(AccountChange { status, details, ..AccountChange::default() })
     };
-    crate::accounts::change(tx, tenant_id, account_id, caller, now, &change)?;
-    Ok(())
-}
-
-/// Changes an account that is not archived; see [`crate::accounts::change`].
-pub fn change_account(
-    tx: &mut dyn Connection,
-    tenant_id: TenantId,
-    account_id: Uuid,
-    caller: &Caller,
-    now: Timestamp,
-    change: &dyn Fn(&Account) -> Result<AccountChange, Refusal>,
-) -> Outcome<StoredAccount> {
-    let unless_archived = |account: &Account| {
-        refuse_archived(account)?;
-        change(account)
-    };
-    crate::accounts::change(tx, tenant_id, account_id, caller, now, &unless_archived)
+    match crate::accounts::change(tx, tenant_id, account_id, caller, now, &change) {
+        Ok(_) | Err(Error::Refused(Refusal::Archived { .. })) => Ok(()), // Or somebody was faster.
+        Err(error) => Err(error),
+    }
 }
 
 /// A request to add a contact to a customer.

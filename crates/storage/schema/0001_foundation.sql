@@ -221,8 +221,8 @@ CREATE TABLE account_aliases (
 CREATE INDEX account_aliases_by_account ON account_aliases (tenant_id, account_id, record_id);
 CREATE INDEX account_aliases_by_value ON account_aliases (tenant_id, value);
 
--- The values that aliases have or had. Who gives one to an account locks its row first, so that two accounts never
--- get one value for overlapping times.
+-- The values that aliases and keys of accounts have or had. Who gives one to an account locks its row first, so that no
+-- value stands for two accounts at overlapping times.
 CREATE TABLE account_alias_values (
   tenant_id BIGINT NOT NULL,
   value TEXT NOT NULL,

@@ -1,6 +1,7 @@
 //! Aliases: other names that stand for an account, each within a range of time.
 
-use super::{account_of, customer, each, refused, togai, walk, with};
+use super::{account, account_of, customer, each, refused, togai, walk, with};
+use crate::mikrocloud::{hannes, organization, token};
 use crate::scenario;
 use serde_json::{Value, json};
 use testkit::Http;
@@ -80,6 +81,54 @@ fn an_alias_belongs_to_one_account_at_a_time() {
         refused(client.post("/accounts/a/add_aliases", json!({ "aliases": ["long-id"] })), 409);
         client.post("/accounts/a/add_aliases", json!({ "aliases": ["taken-id"] })).status(200);
         refused(client.post("/accounts", account_of("c", "taken-id")), 409);
+    });
+}
+
+#[test]
+fn a_new_account_takes_no_alias_for_its_key_at_any_desk() {
+    scenario(|world| {
+        let (client, killbill) = (togai(world), world.killbill());
+        killbill.post("/accounts", json!({ "externalKey": "before" })).status(201);
+        two_accounts(&client);
+        client.post("/accounts/a/add_aliases", json!({ "aliases": ["nick"] })).status(200);
+        add(&client, "a", dated("over", "2001-01-01", "2001-02-01")).status(200);
+        add(&client, "a", dated("later", "2991-01-01", "")).status(200);
+        for key in ["nick", "later"] {
+            let error = killbill.post("/accounts", json!({ "externalKey": key })).status(409).json();
+            assert_eq!(error["code"], 3000, "{error}");
+            killbill.get(format!("/accounts?externalKey={key}")).status(404);
+        }
+        assert_eq!(client.get("/accounts/nick").status(200).json()["id"], "a");
+        refused(client.post("/customers", with(customer("c2"), "/account", account("nick"))), 409);
+        let organization = organization(world, &[]);
+        client.post("/accounts/a/add_aliases", json!({ "aliases": [organization] })).status(200);
+        let mikrocloud = world.http().with_bearer(&token(world, &organization, &[]));
+        mikrocloud.post("/v1/account", hannes()).status(409);
+        mikrocloud.get("/v1/account").status(422);
+        // What was an alias once is free, as are the keys of other tenants and accounts without one.
+        killbill.post("/accounts", json!({ "externalKey": "over" })).status(201);
+        killbill.post("/accounts", json!({})).status(201);
+        let other = world.killbill_of(&world.another_tenant());
+        other.post("/accounts", json!({ "externalKey": "nick" })).status(201);
+        client.post("/accounts/a/remove_aliases", json!({ "aliases": ["nick"] })).status(200);
+        killbill.post("/accounts", json!({ "externalKey": "nick" })).status(201);
+    });
+}
+
+#[test]
+fn a_key_and_an_alias_of_one_name_are_not_given_at_once() {
+    scenario(|world| {
+        let (client, killbill) = (togai(world), world.killbill());
+        two_accounts(&client);
+        for round in 0..5 {
+            let name = format!("wanted-{round}");
+            let statuses = std::thread::scope(|scope| {
+                let alias = scope.spawn(|| add(&client, "a", dated(&name, "", "")).code());
+                let key = scope.spawn(|| killbill.post("/accounts", json!({ "externalKey": name })).code());
+                [alias.join().unwrap(), key.join().unwrap()]
+            });
+            assert!([[200, 409], [409, 201]].contains(&statuses), "{statuses:?}");
+        }
     });
 }
 

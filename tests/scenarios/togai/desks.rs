@@ -1,6 +1,7 @@
 //! Across desks: an account opened at one is the same account at the others.
 
 use super::{account, account_of, customer, each, refused, togai, walk, with};
+use crate::mikrocloud::{hannes, organization, token};
 use crate::scenario;
 use serde_json::json;
 
@@ -43,6 +44,64 @@ fn an_account_of_this_desk_is_an_account_at_kill_bills() {
         assert_eq!(read["primaryEmail"], "three@acme.example");
         assert_eq!(read["metadata"], json!({ "k": "v" }));
         assert_eq!(read["customerId"], "c");
+    });
+}
+
+#[test]
+fn an_archived_account_changes_at_no_desk() {
+    scenario(|world| {
+        let (client, killbill) = (togai(world), world.killbill());
+        let id = killbill.post("/accounts", json!({ "externalKey": "kb", "name": "Ann" })).status(201).id();
+        let organization = organization(world, &["--account", &id]);
+        let mikrocloud = world.http().with_bearer(&token(world, &organization, &[]));
+        client.delete("/accounts/kb").status(200);
+        killbill.put(format!("/accounts/{id}"), json!({ "name": "Bob" })).status(400);
+        mikrocloud.patch("/v1/account", json!({ "name": "Bob" })).status(422);
+        refused(client.patch("/accounts/kb", json!({ "name": "Bob" })), 400);
+        assert_eq!(killbill.get(format!("/accounts/{id}")).status(200).json()["name"], "Ann");
+        client.delete("/accounts/kb").status(200);
+    });
+}
+
+#[test]
+fn a_new_name_forgets_a_first_name_that_is_longer() {
+    scenario(|world| {
+        let (client, killbill) = (togai(world), world.killbill());
+        let body = json!({ "externalKey": "kb", "name": "Albert Camus", "firstNameLength": 6 });
+        let path = format!("/accounts/{}", killbill.post("/accounts", body).status(201).id());
+        let first = || killbill.get(&path).status(200).json()["firstNameLength"].clone();
+        client.patch("/accounts/kb", json!({ "name": "Albert" })).status(200);
+        assert_eq!(first(), 6);
+        client.patch("/accounts/kb", json!({ "name": "Ali" })).status(200);
+        assert_eq!(first(), json!(null));
+        // Kill Bill takes what it is told, and so does its desk.
+        killbill.put(&path, json!({ "name": "Ali", "firstNameLength": 9 })).status(204);
+        assert_eq!(first(), 9);
+    });
+}
+
+#[test]
+fn a_token_of_one_desk_opens_no_other() {
+    scenario(|world| {
+        let api_token = world.billhook(["token", "togai", "--tenant", &world.tenant().api_key]);
+        let api_token = api_token.split_whitespace().last().unwrap();
+        let bearer = world.http().with_bearer(api_token).post("/authenticate", json!({})).status(200).json();
+        let organization = organization(world, &[]);
+        let mikrocloud = token(world, &organization, &[]);
+        world.http().with_bearer(&mikrocloud).post("/v1/account", hannes()).status(201);
+        for token in [api_token, bearer["token"].as_str().unwrap()] {
+            let client = world.http().with_bearer(token);
+            client.get("/customers").status(200);
+            client.get("/v1/account").status(401);
+            client.patch("/v1/account", json!({ "name": "Mine now" })).status(401);
+            client.get(format!("/1.0/kb/accounts?externalKey={organization}")).status(401);
+        }
+        let client = world.http().with_bearer(&mikrocloud);
+        assert_eq!(client.get("/v1/account").status(200).json()["name"], "Hannes Kruger");
+        refused(client.get("/customers"), 401);
+        refused(client.get(format!("/accounts/{organization}")), 401);
+        refused(client.send("POST", "/authenticate", None::<&str>), 401);
+        client.get(format!("/1.0/kb/accounts?externalKey={organization}")).status(401);
     });
 }
 
