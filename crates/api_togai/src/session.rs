@@ -44,6 +44,7 @@ impl FromRequestParts<SharedEdge> for Call {
             permissions: Permissions::only(PERMISSIONS),
         };
         let idempotency = parts.extensions.remove::<IdempotencyKey>();
+        let idempotency = idempotency.map(|key| key.of(&token.id.to_string()));
         Ok(Call { session: Session { tenant, caller, now, idempotency }, credential, token })
     }
 }

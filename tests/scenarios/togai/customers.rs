@@ -224,6 +224,10 @@ fn the_same_key_gives_the_same_answer() {
         let again = client.post("/customers", customer("c")).status(201).json();
         assert_eq!(made, again);
         refused(client.post("/customers", customer("d")), 422);
+        // Another token has keys of its own.
+        let other = togai(world).with("Idempotency-Key", "once");
+        other.post("/customers", customer("d")).status(201);
+        refused(togai(world).with("Idempotency-Key", "once").post("/customers", customer("d")), 409);
     });
 }
 
