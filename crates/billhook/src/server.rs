@@ -10,14 +10,13 @@ use axum::response::{IntoResponse, Response};
 use billing::{Caller, Tenant, TenantId};
 use edge::{Edge, Gate, Reply, Settings, SharedEdge};
 use http::{StatusCode, Uri};
-use operations::{clock, credentials, tenants};
+use operations::{clock, credentials, security, tenants};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use storage::Store;
-use storage::users::User;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -132,24 +131,9 @@ pub(crate) fn ensure_admin(store: &Store, password: Option<String>) -> anyhow::R
     }
     let made = password.is_none().then(credentials::random_secret);
     let password = password.or_else(|| made.clone()).unwrap_or_default();
-    let user = User {
-        id: Uuid::new_v4(),
-        tenant_id: TenantId::SERVER,
-        username: "admin".into(),
-        email: None,
-        password_hash: Some(credentials::hash(&password)?),
-        current_organization_id: None,
-        is_active: true,
-    };
-    let now = clock::real();
-    let inserted = store.write_now(move |tx| {
-        let inserted = storage::users::insert(tx, &user, "billhook", now)?;
-        if inserted {
-            storage::users::set_role(tx, "root", &["*:*".to_owned()])?;
-            storage::users::set_roles(tx, user.id, &["root".to_owned()])?;
-        }
-        Ok(inserted)
-    })?;
+    let password_hash = credentials::hash(&password)?;
+    let (caller, now) = (Caller::system(Uuid::new_v4()), clock::real());
+    let inserted = store.write_now(move |tx| security::ensure_admin(tx, &caller, now, &password_hash))?;
     Ok(made.filter(|_| inserted))
 }
 

@@ -5,7 +5,7 @@
 
 use crate::credentials::random_secret;
 use crate::jwt::{self, Flaw};
-use billing::{Refusal, Tenant, TenantId, time};
+use billing::{Caller, ChangeType, ObjectType, Permission, Refusal, Tenant, TenantId, time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -159,7 +159,14 @@ pub struct NewToken {
 }
 
 /// Issues a token, signed with the tenant's own key, which is made at the first call. `now` is the real time.
-pub fn issue(tx: &mut dyn Connection, tenant: &Tenant, now: Timestamp, new: &NewToken) -> Outcome<String> {
+pub fn issue(
+    tx: &mut dyn Connection,
+    tenant: &Tenant,
+    caller: &Caller,
+    now: Timestamp,
+    new: &NewToken,
+) -> Outcome<String> {
+    caller.require(Permission::UserCreate)?;
     let id = new.organization_id;
     storage::organizations::by_id(tx, tenant.tenant_id, id)?.ok_or(Refusal::OrganizationUnknown { id })?;
     if let Some(user) = &new.user {
@@ -176,7 +183,7 @@ pub fn issue(tx: &mut dyn Connection, tenant: &Tenant, now: Timestamp, new: &New
     if new.lifetime <= SignedDuration::ZERO || new.lifetime > LIFETIME_LIMIT {
         return Err(Refusal::invalid("expires-in", "must be more than nothing and at most ten years").into());
     }
-    let key = signing_key(tx, tenant, now)?;
+    let key = signing_key(tx, tenant, caller, now)?;
     let claims = ClaimsOut {
         iss: own_issuer(tenant),
         aud: OWN_AUDIENCE,
@@ -196,7 +203,12 @@ fn own_issuer(tenant: &Tenant) -> String {
     format!("billhook:{}", tenant.id)
 }
 
-fn signing_key(tx: &mut dyn Connection, tenant: &Tenant, now: Timestamp) -> Outcome<TokenKey> {
+fn signing_key(
+    tx: &mut dyn Connection,
+    tenant: &Tenant,
+    caller: &Caller,
+    now: Timestamp,
+) -> Outcome<TokenKey> {
     if let Some(key) = token_keys::signing(tx, tenant.tenant_id)? {
         return Ok(key);
     }
@@ -210,8 +222,33 @@ fn signing_key(tx: &mut dyn Connection, tenant: &Tenant, now: Timestamp) -> Outc
         audience: Some(OWN_AUDIENCE.to_owned()),
         created_at: now,
     };
-    token_keys::put(tx, &key)?;
+    keep(tx, caller, now, &key)?;
     Ok(key)
+}
+
+/// Keeps a key and records it. Refuses the id of a key that is the server's own or was revoked.
+fn keep(tx: &mut dyn Connection, caller: &Caller, now: Timestamp, key: &TokenKey) -> Outcome<()> {
+    let known = token_keys::record_id(tx, key.tenant_id, &key.key_id)?;
+    let change_type = if known.is_some() { ChangeType::Update } else { ChangeType::Insert };
+    let why = "is the server's own or was revoked";
+    let record_id = token_keys::put(tx, key)?
+        .ok_or_else(|| Refusal::TokenKeyInvalid { key_id: key.key_id.clone(), why })?;
+    let snapshot = serde_json::json!({
+        "desk": "mikrocloud", "tokenKey": key.key_id, "algorithm": key.algorithm, "issuer": key.issuer,
+        "audience": key.audience, "maySign": key.may_sign,
+        // Of a secret not even a digest is shown.
+        "fingerprint": (key.algorithm != "HS256").then(|| fingerprint(&key.material)),
+    });
+    let change = (change_type, ObjectType::User, object_id(&key.key_id), record_id);
+    crate::record_of_tenant(tx, key.tenant_id, caller, now, change, &snapshot)
+}
+
+/// The id under which a key's audit records stand: always the same for what tokens call by one name.
+fn object_id(key_id: &str) -> Uuid {
+    let digest: [u8; 32] = Sha256::digest(key_id.as_bytes()).into();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
 /// A key of another issuer, to be trusted for a tenant.
@@ -229,13 +266,16 @@ pub struct NewKey {
     pub audience: Option<String>,
 }
 
-/// Trusts a key for a tenant, and answers what tokens call it. The same id again replaces the key.
+/// Trusts a key for a tenant, and answers what tokens call it. The same id again replaces the key, unless it was
+/// revoked: what was trusted no more is not trusted again by the way.
 pub fn add_key(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
+    caller: &Caller,
     now: Timestamp,
     new: &NewKey,
 ) -> Outcome<String> {
+    caller.require(Permission::UserCreate)?;
     if !["HS256", "RS256", "ES256"].contains(&new.algorithm.as_str()) {
         return Err(Refusal::invalid("algorithm", "must be HS256, RS256 or ES256").into());
     }
@@ -257,9 +297,7 @@ pub fn add_key(
         audience: new.audience.clone(),
         created_at: now,
     };
-    if !token_keys::put(tx, &key)? {
-        return Err(Refusal::TokenKeyInvalid { key_id, why: "is the server's own" }.into());
-    }
+    keep(tx, caller, now, &key)?;
     Ok(key_id)
 }
 
@@ -268,10 +306,10 @@ pub fn add_key(
 pub fn add_key_set(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
+    caller: &Caller,
     now: Timestamp,
     document: &str,
-    issuer: Option<&str>,
-    audience: Option<&str>,
+    (issuer, audience): (Option<&str>, Option<&str>),
 ) -> Outcome<Vec<String>> {
     let keys = jwt::published_keys(document).map_err(|why| Refusal::invalid("jwks", why))?;
     if keys.is_empty() {
@@ -286,17 +324,25 @@ pub fn add_key_set(
                 issuer: issuer.map(str::to_owned),
                 audience: audience.map(str::to_owned),
             };
-            add_key(tx, tenant_id, now, &new)
+            add_key(tx, tenant_id, caller, now, &new)
         })
         .collect()
 }
 
 /// Trusts a key no more. Of the server's own key, the next token that is issued makes a new one.
-pub fn revoke_key(tx: &mut dyn Connection, tenant_id: TenantId, key_id: &str, now: Timestamp) -> Outcome<()> {
-    if token_keys::revoke(tx, tenant_id, key_id, now)? {
-        return Ok(());
-    }
-    Err(Refusal::TokenKeyInvalid { key_id: key_id.to_owned(), why: "does not exist" }.into())
+pub fn revoke_key(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    caller: &Caller,
+    now: Timestamp,
+    key_id: &str,
+) -> Outcome<()> {
+    caller.require(Permission::UserCreate)?;
+    let record_id = token_keys::revoke(tx, tenant_id, key_id, now)?
+        .ok_or_else(|| Refusal::TokenKeyInvalid { key_id: key_id.to_owned(), why: "does not exist" })?;
+    let snapshot = serde_json::json!({ "desk": "mikrocloud", "tokenKey": key_id });
+    let change = (ChangeType::Delete, ObjectType::User, object_id(key_id), record_id);
+    crate::record_of_tenant(tx, tenant_id, caller, now, change, &snapshot)
 }
 
 /// A short name for a key that has none.

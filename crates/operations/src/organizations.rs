@@ -87,6 +87,7 @@ pub fn sign_up(
     if !users::insert(tx, user, &caller.changed_by, now)? {
         return Err(Refusal::UserTaken { username: user.username.clone() }.into());
     }
+    record_user(tx, tenant_id, caller, now, user)?;
     let organization = Organization {
         id: Uuid::new_v4(),
         name: user.username.chars().take(billing::organization::NAME_LIMIT).collect(),
@@ -229,10 +230,34 @@ fn user_with_email(
         is_active: true,
     };
     if users::insert(tx, &user, &caller.changed_by, now)? {
+        record_user(tx, tenant_id, caller, now, &user)?;
         return Ok(user);
     }
     // Somebody else made him meanwhile, or a user without this e-mail bears it as his name.
     Ok(users::by_email(tx, tenant_id, &email)?.ok_or(Refusal::UserTaken { username: email })?)
+}
+
+/// Records a new user, without his password.
+fn record_user(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    caller: &Caller,
+    now: Timestamp,
+    user: &User,
+) -> Outcome<()> {
+    let (record_id, user) = users::lock_by_username(tx, tenant_id, &user.username)?
+        .ok_or_else(|| Refusal::UserUnknown { username: user.username.clone() })?;
+    let snapshot = serde_json::json!({
+        "id": user.id, "username": user.username, "email": user.email, "isActive": user.is_active
+    });
+    record_of_tenant(
+        tx,
+        tenant_id,
+        caller,
+        now,
+        (ChangeType::Insert, ObjectType::User, user.id, record_id),
+        &snapshot,
+    )
 }
 
 fn record(

@@ -4,7 +4,7 @@ use billing::text::check_text;
 use billing::{Caller, ChangeType, ObjectType, Permission, Refusal, TenantId, role};
 use jiff::Timestamp;
 use storage::users::{self, User};
-use storage::{Connection, Outcome};
+use storage::{Connection, Error, Outcome};
 use uuid::Uuid;
 
 /// Longest name of a user, in characters.
@@ -63,6 +63,27 @@ pub fn create_user(tx: &mut dyn Connection, caller: &Caller, now: Timestamp, new
     users::set_roles(tx, user.id, &new.roles)?;
     let (record_id, user) = lock(tx, &new.username)?;
     record(tx, caller, now, ChangeType::Insert, (record_id, &user))
+}
+
+/// Makes the first user, `admin`, who may do everything; false when that name was ever taken.
+pub fn ensure_admin(
+    tx: &mut dyn Connection,
+    caller: &Caller,
+    now: Timestamp,
+    password_hash: &str,
+) -> Outcome<bool> {
+    let role = "root".to_owned();
+    let new = NewUser {
+        username: "admin".to_owned(),
+        password_hash: password_hash.to_owned(),
+        roles: vec![role.clone()],
+    };
+    match create_user(tx, caller, now, &new) {
+        Err(Error::Refused(Refusal::UserTaken { .. })) => return Ok(false),
+        made => made?,
+    }
+    redefine_role(tx, caller, now, &role, &[Some("*:*".to_owned())])?;
+    Ok(true)
 }
 
 /// Changes a user's password; his sessions end.

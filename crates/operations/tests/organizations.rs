@@ -1,13 +1,14 @@
-//! What no desk asks for yet: sign-up, the first currency, and a tree whose top is gone.
+//! What no desk asks for yet: sign-up, the first currency, a tree whose top is gone, and the audit records of credentials.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use billing::account::{AccountDetails, NewAccount};
 use billing::organization::Obstacle;
-use billing::{Caller, Permissions, Refusal, Tenant};
+use billing::{Caller, ObjectType, Permissions, Refusal, Tenant, TenantId};
 use jiff::Timestamp;
-use operations::accounts;
+use operations::mikrocloud_tokens::{self, NewKey, NewToken};
 use operations::organizations::{self, NewOrganization};
 use operations::tenants::NewTenant;
+use operations::{accounts, security};
 use storage::users::User;
 use storage::{Connection, Error, Outcome, Store, StoreOptions};
 use uuid::Uuid;
@@ -47,6 +48,8 @@ fn who_signs_up_owns_a_default_organization_and_works_for_it() {
         let organization = organizations::sign_up(tx, tenant_id, caller, NOW, &user)?;
         assert_eq!(organization.owner_id, Some(user.id));
         assert_eq!(organizations::get(tx, tenant_id, organization.id)?, organization);
+        let records = storage::audit::of_object(tx, tenant_id, ObjectType::User, user.id)?;
+        assert_eq!(records.len(), 1, "{records:?}");
         let kept = storage::users::by_id(tx, user.id)?.unwrap();
         assert_eq!(kept.current_organization_id, Some(organization.id));
         let again = organizations::sign_up(tx, tenant_id, caller, NOW, &user);
@@ -67,7 +70,7 @@ fn the_first_currency_is_settled_once() {
             "USD, AUD",
             NOW,
         )?;
-        let nobody = Caller { permissions: Permissions::default(), ..caller.clone() };
+        let nobody = Caller { permissions: Permissions::only(&[]), ..caller.clone() };
         for (country, expected) in [(Some("AU"), "AUD"), (Some("JP"), "USD"), (None, "USD")] {
             let details = AccountDetails { country: country.map(str::to_owned), ..AccountDetails::default() };
             let new = NewAccount { details, ..NewAccount::default() };
@@ -124,6 +127,80 @@ fn a_tree_has_a_bottom() {
         );
         let deepest = made.last().copied().flatten().unwrap();
         organizations::top_of_tree(tx, tenant.tenant_id, deepest)?;
+        Ok(())
+    });
+}
+
+/// What the audit log says of the credentials of a tenant, oldest first: the change and the record.
+fn credentials_log(tx: &mut dyn Connection, tenant_id: TenantId) -> Vec<(String, serde_json::Value)> {
+    let sql = "SELECT change_type, changed_by, snapshot FROM audit_log
+               WHERE tenant_id = $1 AND object_type = $2 ORDER BY record_id";
+    let rows = tx.query(sql, &[tenant_id.0.into(), ObjectType::User.name().into()]).unwrap();
+    let read = |mut row: storage::Row| {
+        let change: String = row.next().unwrap();
+        assert_eq!(row.next::<String>().unwrap(), Caller::system(Uuid::nil()).changed_by);
+        let snapshot: String = row.next().unwrap();
+        (change, serde_json::from_str(&snapshot).unwrap())
+    };
+    rows.into_iter().map(read).collect()
+}
+
+#[test]
+fn who_trusts_a_key_and_who_revokes_it_is_recorded_without_secrets() {
+    story(|tx, tenant, caller| {
+        let secret = "a secret of at least thirty-two bytes";
+        let mut new = NewKey {
+            key_id: Some("login".into()),
+            algorithm: "HS256".into(),
+            material: secret.into(),
+            issuer: Some("https://one.example".into()),
+            audience: None,
+        };
+        let tenant_id = tenant.tenant_id;
+        mikrocloud_tokens::add_key(tx, tenant_id, caller, NOW, &new)?;
+        new.issuer = Some("https://two.example".into());
+        mikrocloud_tokens::add_key(tx, tenant_id, caller, NOW, &new)?;
+        mikrocloud_tokens::revoke_key(tx, tenant_id, caller, NOW, "login")?;
+        let again = mikrocloud_tokens::add_key(tx, tenant_id, caller, NOW, &new);
+        assert!(matches!(again, Err(Error::Refused(Refusal::TokenKeyInvalid { .. }))), "{again:?}");
+
+        let log = credentials_log(tx, tenant_id);
+        let changes: Vec<&str> = log.iter().map(|(change, _)| change.as_str()).collect();
+        assert_eq!(changes, ["INSERT", "UPDATE", "DELETE"]);
+        assert_eq!(log[0].1["issuer"], "https://one.example");
+        assert_eq!(log[1].1["issuer"], "https://two.example");
+        assert!(log.iter().all(|(_, key)| key["tokenKey"] == "login" && !key.to_string().contains(secret)));
+
+        let acme = NewOrganization { name: "Acme".into(), ..NewOrganization::default() };
+        let organization = organizations::create(tx, tenant_id, caller, NOW, &acme)?;
+        let new = NewToken {
+            organization_id: organization.id,
+            user: None,
+            scopes: vec![mikrocloud_tokens::SCOPE_READ.into()],
+            timezone: "UTC".into(),
+            lifetime: jiff::SignedDuration::from_hours(1),
+        };
+        let nobody = Caller { permissions: Permissions::only(&[]), ..caller.clone() };
+        let refused = mikrocloud_tokens::issue(tx, tenant, &nobody, NOW, &new);
+        assert!(matches!(refused, Err(Error::Refused(Refusal::NotPermitted(_)))), "{refused:?}");
+        for _ in 0..2 {
+            mikrocloud_tokens::issue(tx, tenant, caller, NOW, &new)?;
+        }
+        let own = credentials_log(tx, tenant_id).split_off(log.len());
+        assert_eq!(own.len(), 1, "the server's own key is made once: {own:?}");
+        assert_eq!(own[0].1["maySign"], true);
+        Ok(())
+    });
+}
+
+#[test]
+fn the_first_user_is_made_once_and_recorded() {
+    story(|tx, _, caller| {
+        assert!(security::ensure_admin(tx, caller, NOW, "hash")?);
+        assert!(!security::ensure_admin(tx, caller, NOW, "another hash")?);
+        let (change, record) = credentials_log(tx, TenantId::SERVER).remove(0);
+        assert_eq!((change.as_str(), &record["username"]), ("INSERT", &"admin".into()));
+        assert!(!record.to_string().contains("hash"), "{record}");
         Ok(())
     });
 }

@@ -52,16 +52,31 @@ fn read(mut row: Row) -> Result<TokenKey, StoreError> {
     })
 }
 
-/// Adds a key, or replaces the tenant's key of the same id, revoked or not. False when that one is the server's own,
-/// which nobody replaces.
-pub fn put(tx: &mut dyn Connection, key: &TokenKey) -> Result<bool, StoreError> {
-    let written = tx.execute(
+/// The record id of the tenant's key of this id, revoked or not.
+pub fn record_id(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    key_id: &str,
+) -> Result<Option<i64>, StoreError> {
+    tx.query_optional(
+        "SELECT record_id FROM token_keys WHERE tenant_id = $1 AND key_id = $2",
+        &[tenant_id.0.into(), key_id.into()],
+    )?
+    .map(|mut row| row.next())
+    .transpose()
+}
+
+/// Adds a key, or replaces the tenant's key of the same id, and returns its record id; `None` when that one is the
+/// server's own or was revoked, which nobody replaces.
+pub fn put(tx: &mut dyn Connection, key: &TokenKey) -> Result<Option<i64>, StoreError> {
+    tx.query_optional(
         "INSERT INTO token_keys (tenant_id, key_id, algorithm, key_material, may_sign, issuer, audience, created_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
          ON CONFLICT (tenant_id, key_id) DO UPDATE SET algorithm = excluded.algorithm,
              key_material = excluded.key_material, issuer = excluded.issuer, audience = excluded.audience,
-             created_at = excluded.created_at, revoked_at = NULL
-         WHERE token_keys.may_sign = $9",
+             created_at = excluded.created_at
+         WHERE token_keys.may_sign = $9 AND token_keys.revoked_at IS NULL
+         RETURNING record_id",
         &[
             key.tenant_id.0.into(),
             (&key.key_id).into(),
@@ -73,8 +88,9 @@ pub fn put(tx: &mut dyn Connection, key: &TokenKey) -> Result<bool, StoreError> 
             key.created_at.into(),
             false.into(),
         ],
-    )?;
-    Ok(written == 1)
+    )?
+    .map(|mut row| row.next())
+    .transpose()
 }
 
 /// The tenant's newest key that the server signs with.
@@ -110,16 +126,19 @@ pub fn of_tenant(tx: &mut dyn Connection, tenant_id: TenantId) -> Result<Vec<Tok
     tx.query(&sql, &[tenant_id.0.into()])?.into_iter().map(read).collect()
 }
 
-/// Revokes a key: tokens that it signed count no more. False when the tenant has no such key.
+/// Revokes a key: tokens that it signed count no more. Returns its record id; `None` when the tenant has no such key
+/// that counts.
 pub fn revoke(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
     key_id: &str,
     now: Timestamp,
-) -> Result<bool, StoreError> {
-    let revoked = tx.execute(
-        "UPDATE token_keys SET revoked_at = $3 WHERE tenant_id = $1 AND key_id = $2 AND revoked_at IS NULL",
+) -> Result<Option<i64>, StoreError> {
+    tx.query_optional(
+        "UPDATE token_keys SET revoked_at = $3 WHERE tenant_id = $1 AND key_id = $2 AND revoked_at IS NULL
+         RETURNING record_id",
         &[tenant_id.0.into(), key_id.into(), now.into()],
-    )?;
-    Ok(revoked == 1)
+    )?
+    .map(|mut row| row.next())
+    .transpose()
 }

@@ -310,6 +310,12 @@ fn public_keys_in_pem_files_prove_tokens() {
         let tenant = world.tenant().api_key.as_str();
         world.billhook(["token", "key", "revoke", "--tenant", tenant, "--key-id", &key_id]);
         assert_eq!(get(&issuer.sign(&claims)), 401, "a revoked key proves nothing");
+        let command =
+            ["token", "key", "add", "--tenant", tenant, "--algorithm", "RS256", "--key-id", &key_id];
+        let path = file("rsa.pem", &rsa_pem);
+        let again = world.billhook_output(command.iter().copied().chain(["--public-key", &path]));
+        assert!(!again.status.success(), "what was revoked is not trusted again by the way");
+        assert_eq!(get(&issuer.sign(&claims)), 401);
         assert_eq!(get(&ec.sign(&claims)), 422);
     });
 }

@@ -133,9 +133,10 @@ impl TokenCommand {
             }
             TokenCommand::Key(KeyCommand::List { tenant }) => list_keys(&store, tenant)?,
             TokenCommand::Key(KeyCommand::Revoke { tenant, key_id }) => {
+                let caller = Caller::system(Uuid::new_v4());
                 store.write_now(move |tx| {
                     let tenant_id = tenant_with_key(tx, &tenant)?.tenant_id;
-                    mikrocloud_tokens::revoke_key(tx, tenant_id, &key_id, clock::real())
+                    mikrocloud_tokens::revoke_key(tx, tenant_id, &caller, clock::real(), &key_id)
                 })?;
             }
         }
@@ -154,10 +155,10 @@ impl MikrocloudToken {
             timezone: self.timezone,
             lifetime: self.expires_in,
         };
-        let api_key = self.tenant;
+        let (api_key, caller) = (self.tenant, Caller::system(Uuid::new_v4()));
         Ok(store.write_now(move |tx| {
             let tenant = tenant_with_key(tx, &api_key)?;
-            mikrocloud_tokens::issue(tx, &tenant, clock::real(), &new)
+            mikrocloud_tokens::issue(tx, &tenant, &caller, clock::real(), &new)
         })?)
     }
 }
@@ -189,11 +190,12 @@ impl NewKeyArguments {
         let material =
             std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let (api_key, issuer, audience) = (self.tenant, self.issuer, self.audience);
+        let caller = Caller::system(Uuid::new_v4());
         if jwks.is_some() {
             return Ok(store.write_now(move |tx| {
                 let tenant_id = tenant_with_key(tx, &api_key)?.tenant_id;
-                let (issuer, audience) = (issuer.as_deref(), audience.as_deref());
-                mikrocloud_tokens::add_key_set(tx, tenant_id, clock::real(), &material, issuer, audience)
+                let said = (issuer.as_deref(), audience.as_deref());
+                mikrocloud_tokens::add_key_set(tx, tenant_id, &caller, clock::real(), &material, said)
             })?);
         }
         let algorithm = self.algorithm.unwrap_or_default();
@@ -204,7 +206,7 @@ impl NewKeyArguments {
         let new = NewKey { key_id: self.key_id, algorithm, material, issuer, audience };
         Ok(vec![store.write_now(move |tx| {
             let tenant_id = tenant_with_key(tx, &api_key)?.tenant_id;
-            mikrocloud_tokens::add_key(tx, tenant_id, clock::real(), &new)
+            mikrocloud_tokens::add_key(tx, tenant_id, &caller, clock::real(), &new)
         })?])
     }
 }
