@@ -4,7 +4,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use billing::text::check_text;
-use billing::{Caller, ChangeType, ObjectType, Permission, Tenant, TenantId};
+use billing::{Caller, ChangeType, ObjectType, Permission, Refusal, Tenant, TenantId};
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -64,12 +64,43 @@ pub fn make(
     let made =
         ApiToken { id: Uuid::new_v4(), tenant_id, name, created_at: now, expires_at, revoked_at: None };
     let record_id = storage::api_tokens::insert(tx, TOGAI, &made, &digest(token))?;
-    let snapshot = serde_json::json!({
-        "id": made.id, "desk": TOGAI, "name": made.name, "expiresAt": made.expires_at.map(|at| at.to_string())
-    });
-    let change = (ChangeType::Insert, ObjectType::User, made.id, record_id);
-    crate::record_of_tenant(tx, tenant_id, caller, now, change, &snapshot)?;
+    record(tx, caller, now, ChangeType::Insert, (record_id, &made))?;
     Ok(made)
+}
+
+/// The tenant's API tokens that were not taken back, oldest first; expired ones are among them.
+pub fn list(tx: &mut dyn Connection, tenant_id: TenantId) -> Outcome<Vec<ApiToken>> {
+    Ok(storage::api_tokens::of_tenant(tx, tenant_id, TOGAI)?)
+}
+
+/// Takes an API token back: it counts no more, nor does any bearer token that was made from it. Refuses one that the
+/// tenant does not have or that was taken back already.
+pub fn revoke(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    caller: &Caller,
+    now: Timestamp,
+    id: Uuid,
+) -> Outcome<()> {
+    caller.require(Permission::UserCreate)?;
+    let unknown = || Refusal::ObjectUnknown { object_type: ObjectType::User, id };
+    let record_id = storage::api_tokens::revoke(tx, tenant_id, TOGAI, id, now)?.ok_or_else(unknown)?;
+    let token = storage::api_tokens::by_id(tx, TOGAI, id)?.ok_or_else(unknown)?;
+    record(tx, caller, now, ChangeType::Delete, (record_id, &token))
+}
+
+fn record(
+    tx: &mut dyn Connection,
+    caller: &Caller,
+    now: Timestamp,
+    change_type: ChangeType,
+    (record_id, token): (i64, &ApiToken),
+) -> Outcome<()> {
+    let snapshot = serde_json::json!({
+        "id": token.id, "desk": TOGAI, "name": token.name, "expiresAt": token.expires_at.map(|at| at.to_string())
+    });
+    let change = (change_type, ObjectType::User, token.id, record_id);
+    crate::record_of_tenant(tx, token.tenant_id, caller, now, change, &snapshot)
 }
 
 #[derive(Serialize, Deserialize)]

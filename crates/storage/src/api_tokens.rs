@@ -71,6 +71,36 @@ pub fn by_id(tx: &mut dyn Connection, desk: &str, id: Uuid) -> Result<Option<Api
     tx.query_optional(&sql, &[id.into(), desk.into()])?.map(read).transpose()
 }
 
+/// The tenant's tokens of a desk that nobody took back, oldest first. There are as many as somebody made by hand.
+pub fn of_tenant(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    desk: &str,
+) -> Result<Vec<ApiToken>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM api_tokens WHERE tenant_id = $1 AND desk = $2 AND revoked_at IS NULL
+         ORDER BY record_id"
+    );
+    tx.query(&sql, &[tenant_id.0.into(), desk.into()])?.into_iter().map(read).collect()
+}
+
+/// Takes a token of the tenant back, and returns its record id; `None` when there is none that could be taken back.
+pub fn revoke(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    desk: &str,
+    id: Uuid,
+    now: Timestamp,
+) -> Result<Option<i64>, StoreError> {
+    tx.query_optional(
+        "UPDATE api_tokens SET revoked_at = $4
+         WHERE tenant_id = $1 AND desk = $2 AND id = $3 AND revoked_at IS NULL RETURNING record_id",
+        &[tenant_id.0.into(), desk.into(), id.into(), now.into()],
+    )?
+    .map(|mut row| row.next())
+    .transpose()
+}
+
 /// A secret of the server, such as a key that signs.
 pub fn server_secret(tx: &mut dyn Connection, name: &str) -> Result<Option<String>, StoreError> {
     tx.query_optional("SELECT value FROM server_secrets WHERE name = $1", &[name.into()])?

@@ -91,6 +91,36 @@ fn an_expired_token_is_refused_with_what_was_made_from_it() {
 }
 
 #[test]
+fn a_token_that_is_taken_back_is_refused_at_once_with_what_was_made_from_it() {
+    scenario(|world| {
+        let key = world.tenant().api_key.clone();
+        let (client, kept) = (togai(world), togai(world));
+        let bearer = client.post("/authenticate", json!({})).status(200).json();
+        let bearer = world.http().with_bearer(bearer["token"].as_str().unwrap());
+        let list = || world.billhook(["token", "list", "--tenant", &key]);
+        let before = list();
+        assert_eq!(before.lines().count(), 2, "{before}");
+        let line: Vec<&str> = before.lines().next().unwrap().split('\t').collect();
+        assert_eq!((line[1], line[3]), ("tests", "-"), "{before}");
+        let revoke = |tenant: &str, id: &str| {
+            world.billhook_output(["token", "revoke", "--tenant", tenant, "--id", id])
+        };
+        // Of another tenant it is not, and so it cannot be taken back there.
+        assert!(!revoke(&world.another_tenant().api_key, line[0]).status.success());
+        client.get("/customers").status(200);
+        assert!(revoke(&key, line[0]).status.success());
+        for refused_now in [&client, &bearer] {
+            refused(refused_now.get("/customers"), 401);
+            refused(refused_now.send("POST", "/authenticate", None::<&str>), 401);
+        }
+        kept.get("/customers").status(200);
+        assert!(!revoke(&key, line[0]).status.success(), "once is enough");
+        assert!(!revoke(&key, "00000000-0000-0000-0000-0000000000ff").status.success());
+        assert_eq!(list().lines().collect::<Vec<_>>(), before.lines().skip(1).collect::<Vec<_>>());
+    });
+}
+
+#[test]
 fn the_command_refuses_what_it_cannot_do() {
     scenario(|world| {
         let key = world.tenant().api_key.clone();

@@ -18,6 +18,21 @@ pub(crate) enum TokenCommand {
     Mikrocloud(MikrocloudToken),
     /// Make an API token of Togai's desk and print it, once: only a digest of it is kept
     Togai(TogaiToken),
+    /// List the API tokens of Togai's desk that count: id, name, when they were made, when they end
+    List {
+        /// The API key of the tenant
+        #[arg(long)]
+        tenant: String,
+    },
+    /// Take an API token of Togai's desk back: it counts no more, nor what was made from it
+    Revoke {
+        /// The API key of the tenant
+        #[arg(long)]
+        tenant: String,
+        /// Its id, as the list says it
+        #[arg(long)]
+        id: Uuid,
+    },
     /// Say whose keys prove tokens of MikroCloud's desk, beside the server's own
     #[command(subcommand)]
     Key(KeyCommand),
@@ -126,6 +141,14 @@ impl TokenCommand {
         match self {
             TokenCommand::Mikrocloud(command) => println!("{}", command.issue(&store)?),
             TokenCommand::Togai(command) => println!("{}", command.make(&store)?),
+            TokenCommand::List { tenant } => list_api_tokens(&store, tenant)?,
+            TokenCommand::Revoke { tenant, id } => {
+                let caller = Caller::system(Uuid::new_v4());
+                store.write_now(move |tx| {
+                    let tenant_id = tenant_with_key(tx, &tenant)?.tenant_id;
+                    api_tokens::revoke(tx, tenant_id, &caller, clock::real(), id)
+                })?;
+            }
             TokenCommand::Key(KeyCommand::Add(command)) => {
                 for key_id in command.add(&store)? {
                     println!("{key_id}");
@@ -209,6 +232,20 @@ impl NewKeyArguments {
             mikrocloud_tokens::add_key(tx, tenant_id, &caller, clock::real(), &new)
         })?])
     }
+}
+
+fn list_api_tokens(store: &Store, api_key: String) -> anyhow::Result<()> {
+    let now = clock::real();
+    let tokens = store.read_now(move |tx| {
+        let tenant_id = tenant_with_key(tx, &api_key)?.tenant_id;
+        api_tokens::list(tx, tenant_id)
+    })?;
+    for token in tokens.into_iter().filter(|token| token.expires_at.is_none_or(|end| now < end)) {
+        let name = token.name.unwrap_or_else(|| "-".to_owned());
+        let end = token.expires_at.map_or_else(|| "-".to_owned(), |end| end.to_string());
+        println!("{}\t{name}\t{}\t{end}", token.id, token.created_at);
+    }
+    Ok(())
 }
 
 fn list_keys(store: &Store, api_key: String) -> anyhow::Result<()> {
