@@ -154,7 +154,7 @@ const TAG_DEFINITION: Layout = Layout {
 };
 
 const TENANT_KVS: Layout = Layout {
-    fields: &[("tenantKey", Same("name")), ("tenantValue", Same("value")), ("isActive", Active)],
+    fields: &[("tenantKey", Same("key")), ("tenantValue", Same("value")), ("isActive", Active)],
     table: "TENANT_KVS",
     history_table: "TENANT_KVS",
     tail: &[],
@@ -251,4 +251,36 @@ pub(crate) fn audit_logs_with_history(
         Ok(AuditLogJson::with_history(record, history))
     };
     records.into_iter().map(log).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use billing::Caller;
+    use operations::tenant_values::{Keep, put};
+    use operations::tenants::NewTenant;
+    use storage::{Store, StoreOptions};
+
+    #[test]
+    fn a_value_of_a_tenant_is_shown_with_its_key() {
+        let path = std::env::temp_dir().join(format!("{}.sqlite", Uuid::new_v4()));
+        let store = Store::open(&format!("sqlite:{}", path.display()), StoreOptions::default()).unwrap();
+        let work = |tx: &mut dyn Connection| {
+            let (caller, now) = (Caller::system(Uuid::new_v4()), operations::clock::real());
+            let new = NewTenant { api_key: "t".into(), ..NewTenant::default() };
+            let tenant = operations::tenants::create(tx, &caller, now, &new)?;
+            let tenant_id = tenant.tenant_id;
+            put(tx, tenant_id, &caller, now, Keep::Append, ("catalog", "<xml/>"))?;
+            let stored = storage::tenants::stored_values(tx, tenant_id, "catalog")?;
+            let logs = audit_logs_with_history(tx, tenant_id, ObjectType::TenantKvs, stored[0].id)?;
+            Ok(serde_json::to_value(logs).map_err(corrupt)?)
+        };
+        let logs = store.write_now(work).unwrap();
+        store.close();
+        std::fs::remove_file(path).unwrap();
+        let history = &logs[0]["history"];
+        assert_eq!(history["tenantKey"], "catalog");
+        assert_eq!(history["tenantValue"], "<xml/>");
+        assert_eq!(history["isActive"], true);
+    }
 }
