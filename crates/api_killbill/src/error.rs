@@ -93,12 +93,6 @@ pub(crate) static DEFAULT_CHOICE_ERRORS: ErrorShape = ErrorShape {
     failure,
 };
 
-/// Kill Bill's name of a type in "Object id=… type=… doesn't exist!".
-fn type_name(object_type: ObjectType) -> &'static str {
-    object_type.name()
-}
-
-#[allow(clippy::too_many_lines, reason = "one line a refusal, in one table")]
 /// Kill Bill's name of a fixed field of an account in its message.
 fn account_field_name(field: &'static str) -> &'static str {
     match field {
@@ -109,16 +103,26 @@ fn account_field_name(field: &'static str) -> &'static str {
 }
 
 fn refusal(refusal: &Refusal) -> Reply {
+    account_refusal(refusal)
+        .or_else(|| tag_refusal(refusal))
+        .or_else(|| custom_field_or_payment_method_refusal(refusal))
+        .or_else(|| tenant_or_user_refusal(refusal))
+        // What only the other desks ask for, and arguments that Kill Bill refuses without a code.
+        .unwrap_or_else(|| bad_argument(refusal.to_string()))
+}
+
+/// The refusals about any object, and about accounts and what blocks them.
+fn account_refusal(refusal: &Refusal) -> Option<Reply> {
     use Refusal as R;
     let (bad, missing, conflict) = (StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND, StatusCode::CONFLICT);
     let say = |status, class, code: i32, message: String| body(status, class, Some(code), message);
-    match refusal {
+    Some(match refusal {
         R::NotPermitted(permission) => unauthorized(*permission),
         R::ObjectUnknown { object_type: ObjectType::Tenant, id } => {
             say(missing, TENANT, 20001, format!("Tenant does not exist for id {id}"))
         }
         R::ObjectUnknown { object_type, id } => {
-            let message = format!("Object id={id} type={} doesn't exist!", type_name(*object_type));
+            let message = format!("Object id={id} type={} doesn't exist!", object_type.name());
             body(missing, OBJECT_UNKNOWN, None, message)
         }
         R::FieldTooLong { field: "externalKey", .. } => {
@@ -146,15 +150,16 @@ fn refusal(refusal: &Refusal) -> Reply {
         R::IdempotencyKeyReused => {
             body(StatusCode::UNPROCESSABLE_ENTITY, ARGUMENT, None, refusal.to_string())
         }
-        _ => refusal_of_tag(refusal),
-    }
+        _ => return None,
+    })
 }
 
-fn refusal_of_tag(refusal: &Refusal) -> Reply {
+/// The refusals about tags and their definitions.
+fn tag_refusal(refusal: &Refusal) -> Option<Reply> {
     use Refusal as R;
     let (bad, missing, conflict) = (StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND, StatusCode::CONFLICT);
     let say = |status, class, code: i32, message: String| body(status, class, Some(code), message);
-    match refusal {
+    Some(match refusal {
         R::TagDefinitionUnknown { id } => {
             say(missing, TAG_DEFINITION, 3902, format!("The tag definition {id} does not exist"))
         }
@@ -184,15 +189,16 @@ fn refusal_of_tag(refusal: &Refusal) -> Reply {
         R::TagNotApplicable { name, object_type } => {
             body(bad, STATE, None, format!("Invalid control tag '{name}' for object type '{object_type}'"))
         }
-        _ => refusal_of_custom_field_or_payment_method(refusal),
-    }
+        _ => return None,
+    })
 }
 
-fn refusal_of_custom_field_or_payment_method(refusal: &Refusal) -> Reply {
+/// The refusals about custom fields and payment methods.
+fn custom_field_or_payment_method_refusal(refusal: &Refusal) -> Option<Reply> {
     use Refusal as R;
     let (bad, missing) = (StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND);
     let say = |status, class, code: i32, message: String| body(status, class, Some(code), message);
-    match refusal {
+    Some(match refusal {
         R::CustomFieldTaken { name, .. } => {
             say(bad, CUSTOM_FIELD, 9000, format!("The custom field {name} already exists"))
         }
@@ -220,15 +226,16 @@ fn refusal_of_custom_field_or_payment_method(refusal: &Refusal) -> Reply {
         R::PaymentPluginUnknown { name } => {
             say(bad, PAYMENT, 7028, format!("Payment plugin {name} is not registered"))
         }
-        _ => refusal_of_tenant(refusal),
-    }
+        _ => return None,
+    })
 }
 
-fn refusal_of_tenant(refusal: &Refusal) -> Reply {
+/// The refusals about tenants, and about users and their roles.
+fn tenant_or_user_refusal(refusal: &Refusal) -> Option<Reply> {
     use Refusal as R;
     let (bad, missing, conflict) = (StatusCode::BAD_REQUEST, StatusCode::NOT_FOUND, StatusCode::CONFLICT);
     let say = |status, class, code: i32, message: String| body(status, class, Some(code), message);
-    match refusal {
+    Some(match refusal {
         R::TenantKeyTaken { api_key } => {
             say(conflict, TENANT, 20000, format!("Tenant already exists for key {api_key}"))
         }
@@ -243,7 +250,6 @@ fn refusal_of_tenant(refusal: &Refusal) -> Reply {
         R::PermissionInvalid { permission } => {
             say(bad, SECURITY, 40005, format!("The permission {permission} is invalid"))
         }
-        // What only the other desks ask for, and arguments that Kill Bill refuses without a code.
-        _ => bad_argument(refusal.to_string()),
-    }
+        _ => return None,
+    })
 }
