@@ -8,8 +8,8 @@ use crate::query::{Answer, Query};
 use crate::session::{Reading, Writing};
 use axum::extract::{Path, State};
 use axum::routing::{delete, get, post};
-use billing::tag::{Tag, TagDefinition, is_built_in, is_control};
-use billing::{ObjectType, Refusal, TenantId};
+use billing::tag::{Tag, TagDefinition, is_control};
+use billing::{ObjectType, TenantId};
 use edge::{Reply, Route, SharedEdge, route};
 use http::StatusCode;
 use operations::owner::Object;
@@ -260,9 +260,6 @@ async fn delete_definition(
     let definition_id = id(&definition_id)?;
     let writer = session.clone();
     let work = move |tx: &mut dyn Connection| {
-        if is_built_in(definition_id) {
-            return Err(Refusal::TagDefinitionUnknown { id: definition_id }.into());
-        }
         let tenant_id = writer.tenant.tenant_id;
         operations::tags::undefine(tx, tenant_id, &writer.caller, writer.now, definition_id)?;
         Ok(Reply::empty(StatusCode::NO_CONTENT))

@@ -63,6 +63,7 @@ pub fn undefine(
 ) -> Outcome<()> {
     caller.require(Permission::TagDeleteTagDefinition)?;
     tags::lock_definition(tx, tenant_id, id)?;
+    // The built-in definitions are no tenant's own, so nobody can delete them.
     let (record_id, definition) =
         tags::definition(tx, tenant_id, id, false)?.ok_or(Refusal::TagDefinitionUnknown { id })?;
     if tags::is_worn(tx, tenant_id, id)? {
