@@ -3,6 +3,7 @@
 use crate::tenants::operator;
 use crate::{scenario, scenario_alone};
 use serde_json::{Value, json};
+use storage::{Connection, Store, StoreOptions};
 
 #[test]
 fn a_slash_at_the_end_changes_nothing() {
@@ -153,6 +154,36 @@ fn commands_to_nodes_are_accepted_from_those_who_may_give_them() {
             refused.status(401).json()["message"],
             "Subject does not have permission [admin:trigger_command]"
         );
+    });
+}
+
+#[test]
+fn a_command_with_a_key_is_told_once() {
+    scenario(|world| {
+        let kb = world.killbill().without("X-Killbill-ApiKey").without("X-Killbill-CreatedBy");
+        let kind = format!("START_{}", world.tenant().api_key);
+        let command = |value: &str| json!({"nodeCommandType": kind, "nodeCommandProperties": [{"key": "pluginKey", "value": value}]});
+        let keyed = kb.with("Idempotency-Key", &kind);
+        assert_eq!(keyed.post("/nodesInfo", command("x")).status(202).header("idempotent-replayed"), None);
+        let again = keyed.post("/nodesInfo", command("x")).status(202);
+        assert_eq!(again.header("idempotent-replayed"), Some("true"));
+        keyed.post("/nodesInfo", command("y")).status(422);
+        kb.post("/nodesInfo?localNodeOnly=true", command("z")).status(202);
+
+        let store = Store::open(world.server().database(), StoreOptions::default()).unwrap();
+        let read = |tx: &mut dyn Connection| {
+            let sql = "SELECT metadata FROM events WHERE tenant_id = 0 AND event_type = 'BROADCAST_SERVICE'";
+            let rows = tx.query(sql, &[])?;
+            Ok(rows.into_iter().map(|mut row| row.next::<String>()).collect::<Result<Vec<_>, _>>()?)
+        };
+        let events = store.read_now(read).unwrap();
+        store.close();
+        let events: Vec<Value> = events.iter().map(|text| serde_json::from_str(text).unwrap()).collect();
+        let own: Vec<&Value> = events.iter().filter(|event| event["commandType"] == kind).collect();
+        let [event] = own[..] else { panic!("{own:?}") };
+        assert_eq!(event["service"], "nodes-service");
+        let told: Value = serde_json::from_str(event["eventJson"].as_str().unwrap()).unwrap();
+        assert_eq!(told["nodeCommandProperties"], command("x")["nodeCommandProperties"]);
     });
 }
 

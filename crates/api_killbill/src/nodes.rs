@@ -6,14 +6,13 @@ use crate::query::{Answer, Query};
 use crate::session::{OperatorCall, Reading};
 use axum::extract::State;
 use axum::routing::{delete, get, post, put};
-use billing::{ObjectType, Permission, TenantId};
 use edge::{Reply, Route, SharedEdge, route};
 use http::StatusCode;
+use operations::nodes::Command;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::atomic::Ordering;
 use storage::Connection;
-use storage::audit::Event;
 
 /// The version of Kill Bill whose contract this desk speaks.
 const CONTRACT_VERSION: &str = "0.25.0";
@@ -80,47 +79,29 @@ async fn get_nodes(State(edge): State<SharedEdge>, _: OperatorCall) -> Answer {
     Ok(Reply::json(StatusCode::OK, &[node]))
 }
 
-/// A command is told to whoever listens to events, as Kill Bill does. The server has no plugins that could be
-/// installed, started or stopped, so it does nothing itself; `localNodeOnly` keeps the command from the others too.
+/// A command is told to whoever listens to events, as Kill Bill does; `localNodeOnly` keeps it from the others too.
 async fn trigger_command(
     State(edge): State<SharedEdge>,
     call: OperatorCall,
     query: Query,
     Body(command): Body<CommandRequest>,
 ) -> Answer {
-    let user_token = call.caller.as_ref().map_or_else(uuid::Uuid::new_v4, |caller| caller.user_token);
-    if !call.operator.permissions.include(Permission::AdminTriggerCommand) {
-        return Ok((ERRORS.refusal)(&billing::Refusal::NotPermitted(Permission::AdminTriggerCommand)));
-    }
     let Some(kind) = command.node_command_type.clone().filter(|kind| !kind.is_empty()) else {
         return Ok(bad_argument("NodeCommandJson nodeCommandType needs to be set"));
     };
     if command.node_command_properties.is_none() {
         return Ok(bad_argument("NodeCommandJson nodeCommandProperties need to be set"));
     }
-    tracing::warn!(kind, "a command for plugins, of which this server has none");
-    if query.flag("localNodeOnly") {
-        return Ok(Reply::empty(StatusCode::ACCEPTED));
-    }
-    let now = operations::clock::real();
-    let metadata = json!({
-        "service": "nodes-service",
-        "commandType": kind,
-        "eventJson": serde_json::to_string(&command).unwrap_or_default(),
-    })
-    .to_string();
+    let local_node_only = query.flag("localNodeOnly");
+    let json = serde_json::to_string(&command).unwrap_or_default();
+    let session = call.into_session_of_anyone();
+    let (caller, now) = (session.caller.clone(), session.now);
     let work = move |tx: &mut dyn Connection| {
-        let event = Event {
-            event_type: "BROADCAST_SERVICE",
-            object_type: ObjectType::ServiceBroadcast,
-            object_id: None,
-            metadata: Some(&metadata),
-        };
-        storage::audit::publish(tx, TenantId::SERVER, None, user_token, now, &event)?;
-        Ok(())
+        let command = Command { kind: &kind, json: &json, local_node_only };
+        operations::nodes::command(tx, &caller, now, command)?;
+        Ok(Reply::empty(StatusCode::ACCEPTED))
     };
-    edge.store.write(work).await.map_err(|error| ERRORS.reply(&error))?;
-    Ok(Reply::empty(StatusCode::ACCEPTED))
+    Ok(edge.write(&session, &ERRORS, work).await)
 }
 
 /// No plugins: what Kill Bill does in plugins is built in.

@@ -17,6 +17,7 @@ mod journal;
 mod jwt;
 pub mod ledger;
 pub mod mikrocloud_tokens;
+pub mod nodes;
 pub mod organizations;
 pub mod overdue;
 pub mod owner;
