@@ -27,7 +27,17 @@ impl Book {
     }
 
     fn schedule(&self, kind: &'static str, count: i64, first: Timestamp, apart: SignedDuration) {
-        let tenant_id = self.tenant_id;
+        self.schedule_of(self.tenant_id, kind, count, first, apart);
+    }
+
+    fn schedule_of(
+        &self,
+        tenant_id: TenantId,
+        kind: &'static str,
+        count: i64,
+        first: Timestamp,
+        apart: SignedDuration,
+    ) {
         let fill = move |tx: &mut dyn Connection| {
             let mut due_at = first;
             for _ in 0..count {
@@ -40,7 +50,8 @@ impl Book {
         self.store.write_now(fill).unwrap();
     }
 
-    /// When pieces in this state fell due and when they were done, in the order in which they were done.
+    /// When pieces in this state fell due and, by the real clock, when they were done, in the order in which they were
+    /// done.
     fn pieces(&self, state: &'static str) -> Vec<(Timestamp, Option<Timestamp>)> {
         let tenant_id = self.tenant_id.0;
         let read = move |tx: &mut dyn Connection| {
@@ -77,7 +88,7 @@ fn advance(kb: &Http, days: i64) -> testkit::Response {
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 #[test]
-fn a_clock_does_on_its_way_what_falls_due_each_piece_at_its_time() {
+fn a_clock_does_on_its_way_what_falls_due_in_order() {
     scenario(|world| {
         let (kb, book) = (world.killbill(), Book::of(world));
         let now = time(&kb);
@@ -86,8 +97,10 @@ fn a_clock_does_on_its_way_what_falls_due_each_piece_at_its_time() {
         book.schedule(KIND, 2, after(10), HOUR);
         book.schedule(KIND, 1, after(1_000), HOUR);
         advance(&kb, 2).status(200);
-        let done = |hours: i64| (after(hours), Some(after(hours)));
-        assert_eq!(book.pieces("DONE"), [done(10), done(11), done(30)]);
+        let (due, done): (Vec<Timestamp>, Vec<_>) = book.pieces("DONE").into_iter().unzip();
+        assert_eq!(due, [10, 11, 30].map(after));
+        let real = |at: &Option<Timestamp>| at.is_some_and(|at| at >= now && at < after(1));
+        assert!(done.iter().all(real), "done by the real clock: {done:?}");
         assert_eq!(book.pieces("WAITING").len(), 1);
 
         advance(&kb, -2).status(200);
@@ -104,6 +117,76 @@ fn one_tenants_clock_does_no_other_tenants_work() {
         book.schedule(KIND, 1, soon, HOUR);
         advance(&world.killbill_of(&world.another_tenant()), 2).status(200);
         assert_eq!(book.pieces("WAITING").len(), 1);
+    });
+}
+
+#[test]
+fn a_moved_clock_does_not_date_keys_of_requests() {
+    scenario(|world| {
+        let (kb, book) = (world.killbill(), Book::of(world));
+        let before = time(&kb);
+        advance(&kb, -3).status(200);
+        kb.with("Idempotency-Key", "k").post("/accounts", json!({"currency": "USD"})).status(201);
+        let tenant_id = book.tenant_id.0;
+        let read = move |tx: &mut dyn Connection| {
+            let sql = "SELECT created_at FROM idempotency_keys WHERE tenant_id = $1";
+            Ok(tx.query_one(sql, &[tenant_id.into()])?.next::<Timestamp>()?)
+        };
+        let created_at = book.store.read_now(read).unwrap();
+        let end = before.checked_add(HOUR).unwrap();
+        assert!(before <= created_at && created_at < end, "{created_at}, not long after {before}");
+    });
+}
+
+#[test]
+fn a_clock_set_back_to_the_real_time_was_never_moved() {
+    scenario(|world| {
+        let (kb, book) = (world.killbill(), Book::of(world));
+        let tenant_id = book.tenant_id;
+        let offset = || {
+            let read = move |tx: &mut dyn Connection| Ok(storage::tenants::clock_offset(tx, tenant_id)?);
+            book.store.read_now(read).unwrap()
+        };
+        for days in [2, -2] {
+            advance(&kb, days).status(200);
+            assert_ne!(offset(), SignedDuration::ZERO);
+            kb.send("POST", "/test/clock", None::<&str>).status(200);
+            assert_eq!(offset(), SignedDuration::ZERO);
+        }
+    });
+}
+
+#[test]
+fn a_tenant_whose_work_cannot_be_done_stops_no_other_and_the_reason_is_shown() {
+    scenario_alone(|world| {
+        let book = Book::of(world);
+        let past = time(&world.killbill()).checked_sub(HOUR).unwrap();
+        let unknown = TenantId(-7); // Whose turn comes before all others'.
+        book.schedule_of(unknown, KIND, 1, past.checked_sub(HOUR).unwrap(), HOUR);
+        for turn in 1..=2 {
+            book.schedule(KIND, 1, past, HOUR);
+            let end = Instant::now() + Duration::from_secs(30);
+            while book.pieces("DONE").len() < turn {
+                assert!(Instant::now() < end, "{:?}", book.pieces("WAITING"));
+                std::thread::yield_now();
+            }
+        }
+        let failures = move |tx: &mut dyn Connection| {
+            let sql = "SELECT attempts, last_error FROM due_work WHERE tenant_id = $1";
+            let mut row = tx.query_one(sql, &[unknown.0.into()])?;
+            Ok((row.next::<i64>()?, row.next::<Option<String>>()?))
+        };
+        let (attempts, reason) = book.store.read_now(failures).unwrap();
+        let reason = reason.unwrap();
+        assert!(attempts >= 1 && reason.contains("tenant -7, who is unknown"), "{attempts} {reason}");
+
+        let give_up = move |tx: &mut dyn Connection| {
+            let sql = "UPDATE due_work SET state = 'FAILED' WHERE tenant_id = $1";
+            Ok(tx.execute(sql, &[unknown.0.into()])?)
+        };
+        assert_eq!(book.store.write_now(give_up).unwrap(), 1);
+        let listed = world.billhook(["work", "failed"]);
+        assert!(listed.contains("\t#-7\t") && listed.contains(&reason), "{listed}");
     });
 }
 

@@ -72,23 +72,26 @@ async fn get_clock(State(edge): State<SharedEdge>, Reading(session): Reading, qu
     Ok(Zone::from_query(&query)?.show(session.now))
 }
 
+/// Sets the clock; without a date it shows the real time again.
 async fn set_clock(State(edge): State<SharedEdge>, Reading(session): Reading, query: Query) -> Answer {
     check_test_mode(&edge)?;
     let (zone, limit) = (Zone::from_query(&query)?, limit(&query)?);
     let target = match query.text("requestedDate") {
-        None => operations::clock::real(),
-        Some(text) => parse_instant("requestedDate", text)
-            .map_err(|_| bad_argument(format!("Invalid format: \"{text}\"")))?,
+        None => None,
+        Some(text) => Some(
+            parse_instant("requestedDate", text)
+                .map_err(|_| bad_argument(format!("Invalid format: \"{text}\"")))?,
+        ),
     };
     move_clock(&edge, session.tenant.tenant_id, target, limit).await?;
-    Ok(zone.show(target))
+    Ok(zone.show(target.unwrap_or_else(operations::clock::real)))
 }
 
 async fn advance_clock(State(edge): State<SharedEdge>, Reading(session): Reading, query: Query) -> Answer {
     check_test_mode(&edge)?;
     let (zone, limit) = (Zone::from_query(&query)?, limit(&query)?);
     let target = advanced(session.now, &query)?;
-    move_clock(&edge, session.tenant.tenant_id, target, limit).await?;
+    move_clock(&edge, session.tenant.tenant_id, Some(target), limit).await?;
     Ok(zone.show(target))
 }
 
@@ -115,11 +118,11 @@ fn advanced(now: Timestamp, query: &Query) -> Result<Timestamp, Reply> {
         .map_err(|_| bad_argument("The clock cannot be moved that far"))
 }
 
-/// Moves the clock, to the end even when the caller goes away meanwhile.
+/// Moves the clock, without `target` back to the real time, to the end even when the caller goes away meanwhile.
 async fn move_clock(
     edge: &SharedEdge,
     tenant_id: billing::TenantId,
-    target: Timestamp,
+    target: Option<Timestamp>,
     limit: Option<Duration>,
 ) -> Result<(), Early> {
     let edge = SharedEdge::clone(edge);

@@ -17,8 +17,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// Most pieces of one tenant in a row, so that the others have their turn.
 const TURN: usize = 100;
 
-/// Most tenants of one round.
-const ROUND: i64 = 1_000;
+/// Most tenants that one question finds.
+const PAGE: usize = 1_000;
 
 /// How many rounds pass until the server's own chores are looked after again.
 const CHORES_EVERY: u32 = 600;
@@ -33,7 +33,7 @@ pub async fn work_forever(edge: SharedEdge) {
             Ok(true) => {}
             Ok(false) => tokio::time::sleep(REST).await,
             Err(error) => {
-                tracing::error!(%error, "due work could not be done; it stays due");
+                tracing::error!(%error, "the tenants with due work could not be found");
                 tokio::time::sleep(REST).await;
             }
         }
@@ -49,39 +49,60 @@ async fn look_after_chores(edge: &Edge) {
 }
 
 impl Edge {
-    /// One round over all tenants that have work to do now. Says whether there may be more.
+    /// One round, in which each tenant that has work to do now has one turn. Says whether there may be more.
     async fn run_due_work(&self) -> Outcome<bool> {
         let now = operations::clock::real();
-        let tenants = self.store.read(move |tx| Ok(storage::due_work::due_tenants(tx, now, ROUND)?)).await?;
-        let mut more = false;
-        for tenant_id in tenants {
-            for _ in 0..TURN {
-                let done = self.store.write(move |tx| due_work::run_next(tx, tenant_id, HANDLERS)).await?;
-                if !report(done) {
-                    break;
-                }
-                more = true;
+        let (mut after, mut more) = (None, false);
+        loop {
+            let page = i64::try_from(PAGE).unwrap_or(i64::MAX);
+            let find = move |tx: &mut dyn storage::Connection| {
+                Ok(storage::due_work::due_tenants(tx, now, after, page)?)
+            };
+            let tenants = self.store.read(find).await?;
+            for tenant_id in &tenants {
+                more |= self.take_turn(*tenant_id).await;
             }
+            if tenants.len() < PAGE {
+                return Ok(more);
+            }
+            after = tenants.last().copied();
         }
-        Ok(more)
     }
 
-    /// Moves a tenant's clock to `target`; it ticks on from there. Forwards, all work that falls due on the way is done
-    /// first, in order, each piece at its time. What is not done when `limit` has passed is left to the worker.
+    /// One tenant's turn. Says whether a piece was tried. What the storage keeps from being tried stays due; the others
+    /// have their turns all the same.
+    async fn take_turn(&self, tenant_id: TenantId) -> bool {
+        for tried in 0..TURN {
+            match self.store.write(move |tx| due_work::run_next(tx, tenant_id, HANDLERS)).await.map(report) {
+                Ok(true) => {}
+                Ok(false) => return tried > 0,
+                Err(error) => {
+                    tracing::error!(%error, tenant = tenant_id.0, "due work could not be done; it stays due");
+                    return tried > 0;
+                }
+            }
+        }
+        true
+    }
+
+    /// Moves a tenant's clock to `target`, without one back to the real time; it ticks on from there. Forwards, all work
+    /// that falls due on the way is done first, in order, each piece at its time. What is not done when `limit` has
+    /// passed is left to the worker.
     pub async fn move_clock(
         &self,
         tenant_id: TenantId,
-        target: Timestamp,
+        target: Option<Timestamp>,
         limit: Option<Duration>,
     ) -> Outcome<()> {
+        let until = target.unwrap_or_else(operations::clock::real);
         let begun = Instant::now();
         while limit.is_none_or(|limit| begun.elapsed() < limit) {
             let step = move |tx: &mut dyn storage::Connection| {
-                due_work::run_next_until(tx, tenant_id, target, HANDLERS)
+                due_work::run_next_until(tx, tenant_id, until, HANDLERS)
             };
             let found = report(self.store.write(step).await?);
             let wanting =
-                move |tx: &mut dyn storage::Connection| Ok(storage::due_work::is_due(tx, tenant_id, target)?);
+                move |tx: &mut dyn storage::Connection| Ok(storage::due_work::is_due(tx, tenant_id, until)?);
             if !found && !self.store.read(wanting).await? {
                 break;
             }
@@ -90,7 +111,11 @@ impl Edge {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
         }
-        self.store.write(move |tx| due_work::set_clock(tx, tenant_id, target).map(|_| ())).await
+        let arrive = move |tx: &mut dyn storage::Connection| match target {
+            Some(target) => due_work::set_clock(tx, tenant_id, target).map(|_| ()),
+            None => due_work::reset_clock(tx, tenant_id),
+        };
+        self.store.write(arrive).await
     }
 
     /// Waits until all work that is due for a tenant now is done, but no longer than `limit`. Says whether it is.
@@ -118,8 +143,8 @@ impl Edge {
 fn report(done: Option<Done>) -> bool {
     match done {
         Some(Done::Failed(work, reason)) => {
-            let DueWork { record_id, kind, attempts, .. } = work;
-            tracing::warn!(record_id, kind, attempts, reason, "a piece of due work failed");
+            let DueWork { record_id, tenant_id: TenantId(tenant), kind, attempts, .. } = work;
+            tracing::warn!(record_id, tenant, kind, attempts, reason, "a piece of due work failed");
             true
         }
         Some(Done::Succeeded(_)) => true,

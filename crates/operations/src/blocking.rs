@@ -111,7 +111,7 @@ pub(crate) fn put(
     let record_id = blocking_states::insert(journal.tx(), tenant_id, &state, now)?;
     journal.record(ChangeType::Insert, ObjectType::BlockingStates, state.id, record_id, &state)?;
     if effective_at > now {
-        return schedule(journal, &state, now);
+        return schedule(journal, &state);
     }
     publish(journal, &state)
 }
@@ -126,11 +126,10 @@ struct Beginning {
     blocking_state_id: Uuid,
 }
 
-fn schedule(journal: &mut AccountJournal<'_>, state: &BlockingState, now: Timestamp) -> Outcome<()> {
+fn schedule(journal: &mut AccountJournal<'_>, state: &BlockingState) -> Outcome<()> {
     let beginning = Beginning { blocking_state_id: state.id };
     let (tenant_id, account_id) = (journal.tenant_id(), Some(state.account_id));
-    let when = (state.effective_at, now);
-    due_work::schedule(journal.tx(), tenant_id, account_id, BEGINNING, &beginning, when)
+    due_work::schedule(journal.tx(), tenant_id, account_id, BEGINNING, &beginning, state.effective_at)
 }
 
 /// Tells of a state that begins to hold now. Nothing is told of one that another has replaced meanwhile.

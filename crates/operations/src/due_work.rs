@@ -48,23 +48,31 @@ pub enum Done {
     Failed(DueWork, String),
 }
 
-/// Schedules work of a tenant in the transaction of the change that asks for it.
+/// Schedules work of a tenant in the transaction of the change that asks for it, for `due_at` on the tenant's clock.
 pub fn schedule(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
     account_id: Option<Uuid>,
     kind: &str,
     payload: &impl Serialize,
-    (due_at, now): (Timestamp, Timestamp),
+    due_at: Timestamp,
 ) -> Outcome<()> {
     let payload = crate::journal::snapshot(payload)?;
-    due_work::schedule(tx, tenant_id, &NewDueWork { account_id, kind, payload: &payload, due_at }, now)?;
+    let work = NewDueWork { account_id, kind, payload: &payload, due_at };
+    due_work::schedule(tx, tenant_id, &work, clock::real())?;
     Ok(())
 }
 
-/// Does the tenant's next piece whose time has come, if there is one.
+/// Does the tenant's next piece whose time has come, if there is one. The work of a tenant who cannot be read fails,
+/// piece by piece, for that reason.
 pub fn run_next(tx: &mut dyn Connection, tenant_id: TenantId, handlers: Handlers) -> Outcome<Option<Done>> {
-    let tenant = tenant(tx, tenant_id)?;
+    let tenant = match tenant(tx, tenant_id) {
+        Ok(tenant) => tenant,
+        Err(Error::Store(error @ (StoreError::Corrupt(_) | StoreError::Decode { .. }))) => {
+            return fail_next(tx, tenant_id, &error.into());
+        }
+        Err(error) => return Err(error),
+    };
     let now = clock::now(&tenant);
     match due_work::claim(tx, tenant_id, now)? {
         Some(work) => {
@@ -100,6 +108,11 @@ pub fn set_clock(tx: &mut dyn Connection, tenant_id: TenantId, target: Timestamp
     Ok(offset)
 }
 
+/// Lets the tenant's clock show the real time again, exactly, as if it had never been moved.
+pub fn reset_clock(tx: &mut dyn Connection, tenant_id: TenantId) -> Outcome<()> {
+    Ok(storage::tenants::set_clock_offset(tx, tenant_id, SignedDuration::ZERO)?)
+}
+
 fn tenant(tx: &mut dyn Connection, tenant_id: TenantId) -> Outcome<Tenant> {
     if tenant_id == TenantId::SERVER {
         return Ok(Tenant::server());
@@ -117,7 +130,7 @@ fn run(
     handlers: Handlers,
 ) -> Outcome<Done> {
     // Marked first, so that a chore of the server may schedule its next turn.
-    due_work::finish(tx, &work, now)?;
+    due_work::finish(tx, &work, clock::real())?;
     let outcome = match handlers.of(&work.kind) {
         Some(handler) => tx.savepoint(&mut |tx| {
             storage::run_caught(&|tx: &mut dyn Connection| handler(tx, tenant, &work, now), tx)
@@ -128,12 +141,22 @@ fn run(
         Ok(()) => Ok(Done::Succeeded(work)),
         // Another transaction was in the way: the whole transaction runs again.
         Err(error @ Error::Store(StoreError::Conflict(_))) => Err(error),
-        Err(error) => {
-            let reason: String = error.to_string().chars().take(ERROR_LIMIT).collect();
-            due_work::fail(tx, &work, &reason, retry_at(&work, now), now)?;
-            Ok(Done::Failed(work, reason))
-        }
+        Err(error) => fail(tx, work, now, &error),
     }
+}
+
+/// Keeps why a piece failed.
+fn fail(tx: &mut dyn Connection, work: DueWork, now: Timestamp, error: &Error) -> Outcome<Done> {
+    let reason: String = error.to_string().chars().take(ERROR_LIMIT).collect();
+    due_work::fail(tx, &work, &reason, retry_at(&work, now), clock::real())?;
+    Ok(Done::Failed(work, reason))
+}
+
+/// Fails the next piece of a tenant of whom no more is known than perhaps how far his clock stands from the real one.
+fn fail_next(tx: &mut dyn Connection, tenant_id: TenantId, error: &Error) -> Outcome<Option<Done>> {
+    let offset = storage::tenants::clock_offset(tx, tenant_id).unwrap_or(SignedDuration::ZERO);
+    let now = clock::now(&Tenant { clock_offset: offset, ..Tenant::server() });
+    due_work::claim(tx, tenant_id, now)?.map(|work| fail(tx, work, now, error)).transpose()
 }
 
 /// When a piece that failed once more is tried again; `None` when it was tried often enough.

@@ -1,12 +1,17 @@
 //! Due work is done once, in order, and what fails is tried again until a person must look.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use billing::account::NewAccount;
 use billing::{Caller, Refusal, Tenant, TenantId};
 use jiff::{SignedDuration, Timestamp};
+use operations::accounts::close::Closing;
 use operations::due_work::{ATTEMPTS, Done, Handlers, run_next_until, schedule};
 use operations::tenants::{NewTenant, create};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 use storage::due_work::DueWork;
-use storage::{Connection, Outcome, Store, StoreOptions};
+use storage::{Connection, Outcome, Store, StoreError, StoreOptions};
 use testkit::PostgresCluster;
 use uuid::Uuid;
 
@@ -47,14 +52,37 @@ fn on_both(story: impl Fn(&Book)) {
     }
 }
 
+fn new_tenant(store: &Store, api_key: &str, now: Timestamp) -> TenantId {
+    let new = NewTenant { api_key: api_key.into(), ..NewTenant::default() };
+    let caller = Caller::system(Uuid::new_v4());
+    store.write_now(move |tx| create(tx, &caller, now, &new)).unwrap().tenant_id
+}
+
 impl Book {
     fn open(url: String) -> Book {
         let store = Store::open(&url, StoreOptions::default()).unwrap();
         let start = operations::clock::real().checked_add(SignedDuration::from_hours(1)).unwrap();
-        let new = NewTenant { api_key: "t".into(), ..NewTenant::default() };
-        let caller = Caller::system(Uuid::new_v4());
-        let tenant = store.write_now(move |tx| create(tx, &caller, start, &new)).unwrap();
-        Book { store, url, tenant_id: tenant.tenant_id, start }
+        let tenant_id = new_tenant(&store, "t", start);
+        Book { store, url, tenant_id, start }
+    }
+
+    /// The tenants found at `now` behind `after` when at most `limit` are asked for.
+    fn due_tenants(&self, now: Timestamp, after: Option<TenantId>, limit: i64) -> Vec<TenantId> {
+        self.store.read_now(move |tx| Ok(storage::due_work::due_tenants(tx, now, after, limit)?)).unwrap()
+    }
+
+    /// When the pieces in this state were scheduled and finished.
+    fn finished(&self, state: &'static str) -> Vec<(Timestamp, Timestamp)> {
+        let tenant_id = self.tenant_id.0;
+        let read = move |tx: &mut dyn Connection| {
+            let sql = "SELECT created_at, finished_at FROM due_work WHERE tenant_id = $1 AND state = $2";
+            let rows = tx.query(sql, &[tenant_id.into(), state.into()])?;
+            Ok(rows
+                .into_iter()
+                .map(|mut row| Ok((row.next()?, row.next()?)))
+                .collect::<Result<Vec<_>, StoreError>>()?)
+        };
+        self.store.read_now(read).unwrap()
     }
 
     fn at(&self, seconds: i64) -> Timestamp {
@@ -62,9 +90,8 @@ impl Book {
     }
 
     fn schedule(&self, kind: &'static str, name: &'static str, account_id: Option<Uuid>, due_after: i64) {
-        let (tenant_id, now, due_at) = (self.tenant_id, self.start, self.at(due_after));
-        let work =
-            move |tx: &mut dyn Connection| schedule(tx, tenant_id, account_id, kind, &name, (due_at, now));
+        let (tenant_id, due_at) = (self.tenant_id, self.at(due_after));
+        let work = move |tx: &mut dyn Connection| schedule(tx, tenant_id, account_id, kind, &name, due_at);
         self.store.write_now(work).unwrap();
     }
 
@@ -115,6 +142,166 @@ fn the_clock_moves_with_the_work() {
         let ahead = operations::clock::now(&tenant).duration_since(book.at(1_000));
         assert!(ahead >= SignedDuration::ZERO && ahead < SignedDuration::from_secs(60), "{ahead:?}");
     });
+}
+
+#[test]
+fn a_clock_that_returns_to_the_real_time_stands_exactly_there() {
+    on_both(|book| {
+        let tenant_id = book.tenant_id;
+        book.schedule("NOTE", "one", None, 1_000);
+        book.advance(5_000);
+        let offset =
+            || book.store.read_now(move |tx| Ok(storage::tenants::clock_offset(tx, tenant_id)?)).unwrap();
+        assert_ne!(offset(), SignedDuration::ZERO);
+        book.store.write_now(move |tx| operations::due_work::reset_clock(tx, tenant_id)).unwrap();
+        assert_eq!(offset(), SignedDuration::ZERO);
+    });
+}
+
+#[test]
+fn when_work_was_scheduled_and_finished_is_told_by_the_real_clock() {
+    on_both(|book| {
+        let before = operations::clock::real();
+        book.advance(86_400);
+        book.schedule("NOTE", "done", None, 86_410);
+        book.schedule("REFUSE", "never", None, 86_410);
+        book.advance(7 * 86_400);
+        let after = operations::clock::real();
+        for state in ["DONE", "FAILED"] {
+            let [(scheduled, finished)] = book.finished(state)[..] else { panic!("one {state}") };
+            assert!(
+                before <= scheduled && scheduled <= finished && finished <= after,
+                "{state}: {scheduled} {finished}"
+            );
+        }
+    });
+}
+
+#[test]
+fn page_by_page_one_comes_by_every_tenant_with_due_work() {
+    on_both(|book| {
+        let others: Vec<TenantId> =
+            (0..6).map(|number| new_tenant(&book.store, &format!("other {number}"), book.start)).collect();
+        let idle = others[5];
+        let (now, due_at, later) = (book.at(60), book.at(20), book.at(3_600));
+        let (early, ahead, behind) = (book.tenant_id, [others[1], others[2]], [others[3], others[4]]);
+        let clocks = move |tx: &mut dyn Connection| {
+            for _ in 0..5 {
+                schedule(tx, early, None, "NOTE", &"a backlog", due_at)?;
+            }
+            for tenant_id in others.iter().take(5) {
+                schedule(tx, *tenant_id, None, "NOTE", &"one piece", due_at)?;
+            }
+            schedule(tx, idle, None, "NOTE", &"not yet", later)?;
+            for (tenants, hours) in [(ahead, 24), (behind, -24)] {
+                for tenant_id in tenants {
+                    storage::tenants::set_clock_offset(tx, tenant_id, SignedDuration::from_hours(hours))?;
+                }
+            }
+            Ok(others[0])
+        };
+        let on_time = book.store.write_now(clocks).unwrap();
+
+        for limit in 1..=5 {
+            let (mut seen, mut after) = (Vec::new(), None);
+            loop {
+                let page = book.due_tenants(now, after, limit);
+                assert!(page.len() <= usize::try_from(limit).unwrap());
+                let Some(last) = page.last() else { break };
+                after = Some(*last);
+                seen.extend(page);
+            }
+            assert_eq!(seen, [early, on_time, ahead[0], ahead[1]], "each once, in pages of {limit}");
+        }
+        let tomorrow = book.at(86_400 + 60);
+        assert_eq!(book.due_tenants(tomorrow, None, 10).len(), 7, "in time everybody's");
+    });
+}
+
+#[test]
+fn work_of_a_tenant_who_is_unknown_fails_for_that_reason() {
+    on_both(|book| {
+        let unknown = TenantId(987_654_321);
+        let past = operations::clock::real().checked_sub(SignedDuration::from_hours(1)).unwrap();
+        book.store.write_now(move |tx| schedule(tx, unknown, None, "NOTE", &"lost", past)).unwrap();
+        let step = move |tx: &mut dyn Connection| operations::due_work::run_next(tx, unknown, HANDLERS);
+        let done = book.store.write_now(step).unwrap();
+        let Some(Done::Failed(work, reason)) = done else { panic!("{done:?}") };
+        assert_eq!((work.tenant_id, work.attempts), (unknown, 0));
+        assert!(reason.contains("987654321, who is unknown"), "{reason}");
+        assert_eq!(book.store.write_now(step).unwrap(), None, "it is tried again later");
+    });
+}
+
+#[test]
+fn closing_an_account_and_its_worker_never_wait_for_each_other() {
+    let book = Book::open(PostgresCluster::shared().create_database());
+    let (tenant_id, start, until) = (book.tenant_id, book.start, book.at(60));
+    let new = NewAccount { currency: Some("USD".into()), ..NewAccount::default() };
+    let caller = Caller::system(Uuid::new_v4());
+    let open = {
+        let caller = caller.clone();
+        move |tx: &mut dyn Connection| operations::accounts::open(tx, tenant_id, &caller, start, &new)
+    };
+    let account_id = book.store.write_now(open).unwrap().account.id;
+    book.schedule("NOTE", "due", Some(account_id), 10);
+
+    let (claimed, is_claimed) = std::sync::mpsc::channel();
+    let attempts = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&attempts);
+    let (url, closings) = (book.url.clone(), Arc::clone(&attempts));
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            is_claimed.recv().unwrap();
+            let node = Store::open(&url, StoreOptions::default()).unwrap();
+            let closing = Closing { remove_future_notifications: true, ..Closing::default() };
+            let close = move |tx: &mut dyn Connection| {
+                closings.fetch_add(1, Ordering::Relaxed);
+                operations::accounts::close::close(tx, tenant_id, account_id, &caller, start, closing)
+            };
+            node.write_now(close).unwrap();
+            node.close();
+        });
+        // As the worker does: first the piece, then, when the other waits for that, the account.
+        let work = move |tx: &mut dyn Connection| {
+            count.fetch_add(1, Ordering::Relaxed);
+            let piece = storage::due_work::claim(tx, tenant_id, until)?.unwrap();
+            let _ = claimed.send(());
+            let waiting = "SELECT COUNT(*) FROM pg_locks
+                           WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))";
+            let end = Instant::now() + Duration::from_secs(30);
+            while tx.query_one(waiting, &[])?.next::<i64>()? == 0 {
+                assert!(Instant::now() < end, "the other never waits");
+                std::thread::yield_now();
+            }
+            storage::accounts::lock(tx, tenant_id, account_id)?.unwrap();
+            Ok(storage::due_work::finish(tx, &piece, start)?)
+        };
+        book.store.write_now(work).unwrap();
+    });
+    assert_eq!(attempts.load(Ordering::Relaxed), 2, "nobody had to begin again");
+    assert_eq!(book.finished("DONE").len(), 1);
+    book.store.close();
+}
+
+#[test]
+fn who_holds_an_account_does_not_wait_for_what_a_worker_has_begun() {
+    let book = Book::open(PostgresCluster::shared().create_database());
+    let (tenant_id, until, account_id, url) = (book.tenant_id, book.at(60), Uuid::new_v4(), book.url.clone());
+    book.schedule("NOTE", "begun", Some(account_id), 10);
+    let remove = move |tx: &mut dyn Connection| {
+        Ok(storage::due_work::remove_waiting_of_account(tx, tenant_id, account_id)?)
+    };
+    let worker = move |tx: &mut dyn Connection| {
+        storage::due_work::claim(tx, tenant_id, until)?.unwrap();
+        let node = Store::open(&url, StoreOptions::default())?;
+        let removed = node.write_now(remove);
+        node.close();
+        removed
+    };
+    assert_eq!(book.store.write_now(worker).unwrap(), 0, "the piece is being done");
+    assert_eq!(book.store.write_now(remove).unwrap(), 1);
+    book.store.close();
 }
 
 #[test]
@@ -210,13 +397,11 @@ fn statistics_show_lag_and_failures() {
     on_both(|book| {
         let past = operations::clock::real().checked_sub(SignedDuration::from_secs(90)).unwrap();
         let tenant_id = book.tenant_id;
-        book.store.write_now(move |tx| schedule(tx, tenant_id, None, "NOTE", &"late", (past, past))).unwrap();
+        book.store.write_now(move |tx| schedule(tx, tenant_id, None, "NOTE", &"late", past)).unwrap();
         let now = past.checked_add(SignedDuration::from_secs(90)).unwrap();
         let seen = book.store.read_now(move |tx| Ok(storage::due_work::statistics(tx, now)?)).unwrap();
         assert_eq!((seen.overdue, seen.lag.as_secs(), seen.failed), (1, 90, 0));
-        let tenants =
-            book.store.read_now(move |tx| Ok(storage::due_work::due_tenants(tx, now, 10)?)).unwrap();
-        assert_eq!(tenants, [tenant_id]);
+        assert_eq!(book.due_tenants(now, None, 10), [tenant_id]);
     });
 }
 
@@ -231,7 +416,7 @@ fn two_nodes_do_each_piece_once_and_each_accounts_in_order() {
                 let account = mine[usize::try_from(number % 4).unwrap()];
                 let name = format!("{} {number:03}", number % 4);
                 let due = start.checked_add(SignedDuration::from_secs(number)).unwrap();
-                schedule(tx, tenant_id, Some(account), "NOTE", &name, (due, start))?;
+                schedule(tx, tenant_id, Some(account), "NOTE", &name, due)?;
             }
             Ok(())
         };

@@ -57,13 +57,13 @@ fn read(mut row: Row) -> Result<DueWork, StoreError> {
     })
 }
 
-/// Schedules a piece of a tenant's work, in the transaction of the change that asks for it. Returns its record id. Of
-/// the chores of [`TenantId::SERVER`] each kind waits at most once: `None` when it does already.
+/// Schedules a piece of a tenant's work, in the transaction of the change that asks for it. Returns its record id.
+/// When it falls due the tenant's clock tells; `real_now` notes when that was decided, by the real one. Of the chores of [`TenantId::SERVER`] each kind waits at most once: `None` when it does already.
 pub fn schedule(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
     new: &NewDueWork<'_>,
-    now: Timestamp,
+    real_now: Timestamp,
 ) -> Result<Option<i64>, StoreError> {
     let row = tx.query_optional(
         "INSERT INTO due_work (tenant_id, account_id, kind, payload, due_at, run_at, state, attempts, created_at)
@@ -74,7 +74,7 @@ pub fn schedule(
             new.kind.into(),
             new.payload.into(),
             new.due_at.into(),
-            now.into(),
+            real_now.into(),
         ],
     )?;
     row.map(|mut row| row.next()).transpose()
@@ -87,11 +87,7 @@ pub fn claim(
     tenant_id: TenantId,
     until: Timestamp,
 ) -> Result<Option<DueWork>, StoreError> {
-    // SQLite has one writer: whoever runs this holds the database.
-    let lock = match tx.engine() {
-        Engine::Sqlite => "",
-        Engine::Postgres => "FOR UPDATE SKIP LOCKED",
-    };
+    let skip_locked = skip_locked(tx.engine());
     let sql = format!(
         "SELECT {COLUMNS} FROM due_work
          WHERE tenant_id = $1 AND state = 'WAITING' AND run_at <= $2 AND NOT EXISTS (
@@ -99,28 +95,37 @@ pub fn claim(
              WHERE earlier.tenant_id = due_work.tenant_id AND earlier.account_id = due_work.account_id
                AND earlier.state = 'WAITING'
                AND (earlier.run_at, earlier.record_id) < (due_work.run_at, due_work.record_id))
-         ORDER BY run_at, record_id LIMIT 1 {lock}"
+         ORDER BY run_at, record_id LIMIT 1 {skip_locked}"
     );
     tx.query_optional(&sql, &[tenant_id.0.into(), until.into()])?.map(read).transpose()
 }
 
-/// Marks a claimed piece as done.
-pub fn finish(tx: &mut dyn Connection, work: &DueWork, now: Timestamp) -> Result<(), StoreError> {
+/// The ending of a SELECT that locks those of its rows that nobody else holds, and leaves out the others. SQLite has
+/// one writer, which needs none.
+fn skip_locked(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Sqlite => "",
+        Engine::Postgres => "FOR UPDATE SKIP LOCKED",
+    }
+}
+
+/// Marks a claimed piece as done at the real time `real_now`, by which it is forgotten one day.
+pub fn finish(tx: &mut dyn Connection, work: &DueWork, real_now: Timestamp) -> Result<(), StoreError> {
     tx.execute(
         "UPDATE due_work SET state = 'DONE', finished_at = $3 WHERE tenant_id = $1 AND record_id = $2",
-        &[work.tenant_id.0.into(), work.record_id.into(), now.into()],
+        &[work.tenant_id.0.into(), work.record_id.into(), real_now.into()],
     )?;
     Ok(())
 }
 
-/// Records why an attempt failed. The piece is tried again at `retry_at`; without that it stays FAILED, for a person
-/// to see.
+/// Records why an attempt failed. The piece is tried again at `retry_at`; without that it stays FAILED since the
+/// real time `real_now`, for a person to see.
 pub fn fail(
     tx: &mut dyn Connection,
     work: &DueWork,
     error: &str,
     retry_at: Option<Timestamp>,
-    now: Timestamp,
+    real_now: Timestamp,
 ) -> Result<(), StoreError> {
     let state = if retry_at.is_some() { "WAITING" } else { "FAILED" };
     tx.execute(
@@ -133,42 +138,41 @@ pub fn fail(
             (work.attempts + 1).into(),
             error.into(),
             retry_at.unwrap_or(work.run_at).into(),
-            retry_at.is_none().then_some(now).into(),
+            retry_at.is_none().then_some(real_now).into(),
         ],
     )?;
     Ok(())
 }
 
-/// The tenants that have work to try now, the longest waiting first, at most `limit`; `real_now` is the real time, and
-/// each tenant's clock counts.
+/// The tenants behind `after` that have work to try now, in order of their numbers, at most `limit`; `real_now` is the
+/// real time, and each tenant's clock counts. Page by page one comes by every tenant, however much others have to do.
 pub fn due_tenants(
     tx: &mut dyn Connection,
     real_now: Timestamp,
+    after: Option<TenantId>,
     limit: i64,
 ) -> Result<Vec<TenantId>, StoreError> {
-    let mut tenants: Vec<TenantId> = Vec::new();
-    let on_time = tx.query(
-        "SELECT tenant_id, MIN(run_at) FROM (
-             SELECT tenant_id, run_at FROM due_work WHERE state = 'WAITING' AND run_at <= $1
-             ORDER BY run_at LIMIT $2) AS due
-         GROUP BY tenant_id ORDER BY 2, 1",
-        &[real_now.into(), limit.into()],
-    )?;
-    let moved = tx.query(
-        "SELECT t.record_id FROM tenants t
-         WHERE t.clock_offset_micros <> 0 AND EXISTS (
+    let after = after.map_or(i64::MIN, |tenant_id| tenant_id.0);
+    let rows = tx.query(
+        "SELECT tenant_id FROM due_work
+         WHERE state = 'WAITING' AND run_at <= $1 AND tenant_id > $2 AND NOT EXISTS (
+             SELECT 1 FROM tenants t WHERE t.record_id = due_work.tenant_id AND t.clock_offset_micros <> 0)
+         UNION
+         SELECT t.record_id FROM tenants t
+         WHERE t.clock_offset_micros <> 0 AND t.record_id > $2 AND EXISTS (
              SELECT 1 FROM due_work w WHERE w.tenant_id = t.record_id AND w.state = 'WAITING'
                                         AND w.run_at <= $1 + t.clock_offset_micros)
-         ORDER BY t.record_id LIMIT $2",
-        &[real_now.into(), limit.into()],
+         ORDER BY 1 LIMIT $3",
+        &[real_now.into(), after.into(), limit.into()],
     )?;
-    for mut row in on_time.into_iter().chain(moved) {
-        let tenant_id = TenantId(row.next()?);
-        if !tenants.contains(&tenant_id) {
-            tenants.push(tenant_id);
-        }
-    }
-    Ok(tenants)
+    rows.into_iter().map(|mut row| Ok(TenantId(row.next()?))).collect()
+}
+
+/// The tenants of which a piece failed too often, in order of their numbers.
+pub fn tenants_with_failed(tx: &mut dyn Connection) -> Result<Vec<TenantId>, StoreError> {
+    let rows =
+        tx.query("SELECT DISTINCT tenant_id FROM due_work WHERE state = 'FAILED' ORDER BY tenant_id", &[])?;
+    rows.into_iter().map(|mut row| Ok(TenantId(row.next()?))).collect()
 }
 
 /// How the work stands, for `/metrics` and health checks. Tenants whose clock was moved are left out.
@@ -238,16 +242,35 @@ pub fn run_again(
     Ok(changed == 1)
 }
 
-/// Removes what waits to be done about an account; says how much that was.
+/// Locks what waits to be done about an account until the transaction ends. Whoever removes it takes this lock before
+/// the account's, in the order in which the worker takes the two; the other way round each could wait for the other.
+pub fn lock_waiting_of_account(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    account_id: Uuid,
+) -> Result<(), StoreError> {
+    let for_update = crate::connection::for_update(tx.engine());
+    let sql = format!(
+        "SELECT record_id FROM due_work WHERE tenant_id = $1 AND account_id = $2 AND state = 'WAITING'
+         ORDER BY record_id {for_update}"
+    );
+    tx.query(&sql, &[tenant_id.0.into(), account_id.into()])?;
+    Ok(())
+}
+
+/// Removes what waits to be done about an account; says how much that was. For the holder of the account's lock: a
+/// piece that a worker has begun meanwhile stays, because the worker in turn waits for the account.
 pub fn remove_waiting_of_account(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
     account_id: Uuid,
 ) -> Result<u64, StoreError> {
-    tx.execute(
-        "DELETE FROM due_work WHERE tenant_id = $1 AND account_id = $2 AND state = 'WAITING'",
-        &[tenant_id.0.into(), account_id.into()],
-    )
+    let sql = format!(
+        "DELETE FROM due_work WHERE record_id IN (
+             SELECT record_id FROM due_work WHERE tenant_id = $1 AND account_id = $2 AND state = 'WAITING' {})",
+        skip_locked(tx.engine())
+    );
+    tx.execute(&sql, &[tenant_id.0.into(), account_id.into()])
 }
 
 /// Forgets up to `limit` pieces that were done before `before`.

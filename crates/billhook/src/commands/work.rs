@@ -2,7 +2,7 @@
 
 use crate::Book;
 use anyhow::{Context, bail};
-use billing::Tenant;
+use billing::{Tenant, TenantId};
 use clap::Subcommand;
 use storage::Store;
 use storage::due_work::DueWork;
@@ -12,8 +12,8 @@ const PAGE: i64 = 500;
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum WorkCommand {
-    /// List the work that failed too often: id, tenant's API key (- for the server's own), kind, when it fell due, how
-    /// often it was tried, why it failed
+    /// List the work that failed too often: id, tenant's API key (- for the server's own, # and a number where the
+    /// tenant is unknown), kind, when it fell due, how often it was tried, why it failed
     Failed {
         /// API key of the only tenant to look at
         #[arg(long)]
@@ -33,11 +33,13 @@ impl WorkCommand {
     pub(crate) fn run(self, book: &Book) -> anyhow::Result<()> {
         let store = book.open()?;
         match self {
-            WorkCommand::Failed { tenant: Some(key) } => list_failed(&store, &tenant(&store, key)?)?,
+            WorkCommand::Failed { tenant: Some(key) } => {
+                let tenant_id = tenant(&store, key)?.tenant_id;
+                list_failed(&store, tenant_id)?;
+            }
             WorkCommand::Failed { tenant: None } => {
-                list_failed(&store, &Tenant::server())?;
-                for tenant in store.read_now(|tx| Ok(storage::tenants::all(tx)?))? {
-                    list_failed(&store, &tenant)?;
+                for tenant_id in store.read_now(|tx| Ok(storage::due_work::tenants_with_failed(tx)?))? {
+                    list_failed(&store, tenant_id)?;
                 }
             }
             WorkCommand::RunAgain { id, tenant: key } => {
@@ -62,9 +64,17 @@ fn tenant(store: &Store, api_key: String) -> anyhow::Result<Tenant> {
     found.map(|(tenant, _)| tenant).with_context(|| format!("no tenant has API key {api_key}"))
 }
 
-fn list_failed(store: &Store, tenant: &Tenant) -> anyhow::Result<()> {
-    let (tenant_id, mut after) = (tenant.tenant_id, 0);
-    let name = if tenant.api_key.is_empty() { "-" } else { &tenant.api_key };
+/// The API key of a tenant; `-` for the server itself, `#` and the number for one who is unknown.
+fn name(store: &Store, tenant_id: TenantId) -> anyhow::Result<String> {
+    if tenant_id == TenantId::SERVER {
+        return Ok("-".to_owned());
+    }
+    let known = store.read_now(move |tx| Ok(storage::tenants::by_number(tx, tenant_id)?))?;
+    Ok(known.map_or_else(|| format!("#{}", tenant_id.0), |tenant| tenant.api_key))
+}
+
+fn list_failed(store: &Store, tenant_id: TenantId) -> anyhow::Result<()> {
+    let (name, mut after) = (name(store, tenant_id)?, 0);
     loop {
         let page: Vec<DueWork> =
             store.read_now(move |tx| Ok(storage::due_work::failed(tx, tenant_id, after, PAGE)?))?;

@@ -51,6 +51,9 @@ pub fn close(
     closing: Closing,
 ) -> Outcome<()> {
     closing.permissions().try_for_each(|permission| caller.require(permission))?;
+    if closing.remove_future_notifications {
+        storage::due_work::lock_waiting_of_account(tx, tenant_id, id)?;
+    }
     let mut journal = AccountJournal::open(tx, tenant_id, id, caller, now)?;
     tags::put(&mut journal, Object::account(id), &ControlTag::AutoInvoicingOff.definition())?;
     blocking::put(&mut journal, Blockable::account(id), ServiceState::closed_account(), now, now)?;
