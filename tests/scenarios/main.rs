@@ -22,6 +22,7 @@ mod limits;
 mod mikrocloud;
 mod pagination;
 mod payment_methods;
+mod permissions;
 mod raw;
 mod search;
 mod security;
