@@ -474,7 +474,7 @@ fn a_connection_that_was_lost_while_idle_is_replaced() {
     let other = open(&url);
     let ended = other.write_now(|tx| {
         let sql = "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity
-                   WHERE datname = current_database() AND pid <> pg_backend_pid()";
+                   WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'";
         Ok(tx.query_one(sql, &[])?.next::<i64>()?)
     });
     assert_eq!(ended.unwrap(), 2);
