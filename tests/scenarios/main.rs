@@ -27,6 +27,7 @@ mod raw;
 mod search;
 mod security;
 mod server;
+mod tag_and_field_lists;
 mod tags;
 mod tenants;
 mod timeline;

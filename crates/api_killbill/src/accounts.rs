@@ -1,6 +1,6 @@
 //! Accounts: create, retrieve, update, close. What hangs on an account has files of its own.
 
-use crate::audit::{AuditLevel, AuditLogJson, AuditLogs, audit_logs};
+use crate::audit::{AuditLevel, AuditLogJson, AuditLogs};
 use crate::error::ERRORS;
 use crate::json::{Body, instant, money};
 use crate::location::{Base, id};
@@ -91,8 +91,9 @@ impl AccountView {
         tenant_id: TenantId,
         stored: StoredAccount,
     ) -> Outcome<AccountJson> {
-        let audit_logs = audit_logs(tx, tenant_id, self.audit, ObjectType::Account, stored.account.id)?;
-        Ok(self.json(stored, audit_logs))
+        let id = stored.account.id;
+        let mut logs = AuditLogs::of(tx, tenant_id, self.audit, ObjectType::Account, &[id])?;
+        Ok(self.json(stored, logs.take(id)))
     }
 
     /// A list of accounts as this request wants to see them.

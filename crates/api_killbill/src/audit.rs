@@ -30,14 +30,6 @@ impl AuditLevel {
         }
     }
 
-    fn shows(self, record: &AuditRecord) -> bool {
-        match self {
-            AuditLevel::None => false,
-            AuditLevel::Minimal => record.change_type == "INSERT",
-            AuditLevel::Full => true,
-        }
-    }
-
     /// The name on the wire.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -85,21 +77,6 @@ impl AuditLogJson {
     }
 }
 
-/// The audit logs of one object at a level, oldest first.
-pub(crate) fn audit_logs(
-    tx: &mut dyn Connection,
-    tenant_id: TenantId,
-    level: AuditLevel,
-    object_type: ObjectType,
-    object_id: Uuid,
-) -> Outcome<Vec<AuditLogJson>> {
-    if level == AuditLevel::None {
-        return Ok(Vec::new());
-    }
-    let records = storage::audit::of_object(tx, tenant_id, object_type, object_id)?;
-    Ok(records.into_iter().filter(|record| level.shows(record)).map(AuditLogJson::brief).collect())
-}
-
 /// The audit logs of a list of objects of one kind, read at once.
 #[derive(Default)]
 pub(crate) struct AuditLogs(HashMap<Uuid, Vec<AuditLogJson>>);
@@ -115,10 +92,9 @@ impl AuditLogs {
     ) -> Outcome<AuditLogs> {
         let mut logs: HashMap<Uuid, Vec<AuditLogJson>> = HashMap::new();
         if level != AuditLevel::None {
-            for record in storage::audit::of_objects(tx, tenant_id, object_type, object_ids)? {
-                if level.shows(&record) {
-                    logs.entry(record.object_id).or_default().push(AuditLogJson::brief(record));
-                }
+            let only_inserts = level == AuditLevel::Minimal;
+            for record in storage::audit::of_objects(tx, tenant_id, object_type, object_ids, only_inserts)? {
+                logs.entry(record.object_id).or_default().push(AuditLogJson::brief(record));
             }
         }
         Ok(AuditLogs(logs))

@@ -1,6 +1,6 @@
 //! Custom fields on objects.
 
-use crate::audit::{AuditLevel, AuditLogJson, audit_logs};
+use crate::audit::{AuditLevel, AuditLogJson, AuditLogs};
 use crate::error::ERRORS;
 use crate::json::Body;
 use crate::location::{Base, id};
@@ -73,19 +73,17 @@ pub(crate) fn render(
     fields: Vec<CustomField>,
     audit: AuditLevel,
 ) -> Outcome<Vec<CustomFieldJson>> {
-    fields
-        .into_iter()
-        .map(|field| {
-            Ok(CustomFieldJson {
-                custom_field_id: field.id,
-                object_id: field.object_id,
-                object_type: field.object_type.name(),
-                name: field.name,
-                value: field.value,
-                audit_logs: audit_logs(tx, tenant_id, audit, ObjectType::CustomField, field.id)?,
-            })
-        })
-        .collect()
+    let ids: Vec<Uuid> = fields.iter().map(|field| field.id).collect();
+    let mut logs = AuditLogs::of(tx, tenant_id, audit, ObjectType::CustomField, &ids)?;
+    let rendered = fields.into_iter().map(|field| CustomFieldJson {
+        custom_field_id: field.id,
+        object_id: field.object_id,
+        object_type: field.object_type.name(),
+        name: field.name,
+        value: field.value,
+        audit_logs: logs.take(field.id),
+    });
+    Ok(rendered.collect())
 }
 
 /// Kill Bill's `CustomField` as clients send it. The path says which object; what the body says of it is ignored.

@@ -9,6 +9,7 @@ mod audit_routes;
 mod blocking;
 mod children;
 mod clock;
+mod custom_field_lists;
 mod custom_fields;
 mod emails;
 mod error;
@@ -25,6 +26,7 @@ mod query;
 mod search;
 mod security;
 mod session;
+mod tag_lists;
 mod tags;
 mod tenant_values;
 mod tenants;
@@ -41,11 +43,13 @@ pub fn routes() -> Vec<Route> {
         blocking::routes(),
         children::routes(),
         clock::routes(),
+        custom_field_lists::routes(),
         custom_fields::routes(),
         emails::routes(),
         nodes::routes(),
         overdue::routes(),
         security::routes(),
+        tag_lists::routes(),
         tags::routes(),
         tenant_values::routes(),
         tenants::routes(),

@@ -10,10 +10,12 @@ const GROUPS: &[(&str, &str)] = &[
     ("audit", include_str!("../openapi/audit.json")),
     ("blocking", include_str!("../openapi/blocking.json")),
     ("common", include_str!("../openapi/common.json")),
+    ("custom_fields", include_str!("../openapi/custom_fields.json")),
     ("emails", include_str!("../openapi/emails.json")),
     ("payment_methods", include_str!("../openapi/payment_methods.json")),
     ("search", include_str!("../openapi/search.json")),
     ("security", include_str!("../openapi/security.json")),
+    ("tags", include_str!("../openapi/tags.json")),
     ("tenant_values", include_str!("../openapi/tenant_values.json")),
     ("tenants", include_str!("../openapi/tenants.json")),
 ];

@@ -1,6 +1,6 @@
 //! Tags on objects, and tag definitions.
 
-use crate::audit::{AuditLevel, AuditLogJson, audit_logs};
+use crate::audit::{AuditLevel, AuditLogJson, AuditLogs};
 use crate::error::{ERRORS, bad_argument};
 use crate::json::Body;
 use crate::location::{Base, id};
@@ -14,6 +14,8 @@ use edge::{Reply, Route, SharedEdge, route};
 use http::StatusCode;
 use operations::owner::Object;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use storage::{Connection, Outcome};
 use uuid::Uuid;
 
@@ -67,19 +69,23 @@ pub(crate) fn render(
     tags: Vec<Tag>,
     audit: AuditLevel,
 ) -> Outcome<Vec<TagJson>> {
-    tags.into_iter()
-        .map(|tag| {
-            let definition = operations::tags::definition_of_tag(tx, tenant_id, tag.tag_definition_id)?;
-            Ok(TagJson {
-                tag_id: tag.id,
-                object_type: tag.object_type.name(),
-                object_id: tag.object_id,
-                tag_definition_id: tag.tag_definition_id,
-                tag_definition_name: definition.name,
-                audit_logs: audit_logs(tx, tenant_id, audit, ObjectType::Tag, tag.id)?,
-            })
-        })
-        .collect()
+    let ids: Vec<Uuid> = tags.iter().map(|tag| tag.id).collect();
+    let mut logs = AuditLogs::of(tx, tenant_id, audit, ObjectType::Tag, &ids)?;
+    let mut names: HashMap<Uuid, String> = HashMap::new();
+    for tag in &tags {
+        if let Entry::Vacant(unknown) = names.entry(tag.tag_definition_id) {
+            unknown.insert(operations::tags::definition_of_tag(tx, tenant_id, tag.tag_definition_id)?.name);
+        }
+    }
+    let rendered = tags.into_iter().map(|tag| TagJson {
+        tag_id: tag.id,
+        object_type: tag.object_type.name(),
+        object_id: tag.object_id,
+        tag_definition_id: tag.tag_definition_id,
+        tag_definition_name: names.get(&tag.tag_definition_id).cloned().unwrap_or_default(),
+        audit_logs: logs.take(tag.id),
+    });
+    Ok(rendered.collect())
 }
 
 async fn list_tags(
@@ -165,13 +171,15 @@ struct TagDefinitionJson {
     audit_logs: Vec<AuditLogJson>,
 }
 
-fn render_definition(
+fn render_definitions(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
-    definition: TagDefinition,
+    definitions: Vec<TagDefinition>,
     audit: AuditLevel,
-) -> Outcome<TagDefinitionJson> {
-    Ok(TagDefinitionJson {
+) -> Outcome<Vec<TagDefinitionJson>> {
+    let ids: Vec<Uuid> = definitions.iter().map(|definition| definition.id).collect();
+    let mut logs = AuditLogs::of(tx, tenant_id, audit, ObjectType::TagDefinition, &ids)?;
+    let rendered = definitions.into_iter().map(|definition| TagDefinitionJson {
         id: definition.id,
         is_control_tag: is_control(definition.id),
         name: definition.name,
@@ -181,8 +189,9 @@ fn render_definition(
             .into_iter()
             .map(ObjectType::name)
             .collect(),
-        audit_logs: audit_logs(tx, tenant_id, audit, ObjectType::TagDefinition, definition.id)?,
-    })
+        audit_logs: logs.take(definition.id),
+    });
+    Ok(rendered.collect())
 }
 
 /// Kill Bill's `TagDefinition` as clients send it. What only the server sets is taken and ignored.
@@ -205,9 +214,7 @@ async fn list_definitions(State(edge): State<SharedEdge>, Reading(session): Read
     let tenant_id = session.tenant.tenant_id;
     let work = move |tx: &mut dyn Connection| {
         let definitions = operations::tags::definitions(tx, tenant_id)?;
-        let rendered =
-            definitions.into_iter().map(|definition| render_definition(tx, tenant_id, definition, audit));
-        Ok(Reply::json(StatusCode::OK, &rendered.collect::<Outcome<Vec<_>>>()?))
+        Ok(Reply::json(StatusCode::OK, &render_definitions(tx, tenant_id, definitions, audit)?))
     };
     Ok(edge.read(&ERRORS, work).await)
 }
@@ -222,7 +229,8 @@ async fn get_definition(
     let tenant_id = session.tenant.tenant_id;
     let work = move |tx: &mut dyn Connection| {
         let definition = operations::tags::definition(tx, tenant_id, definition_id)?;
-        Ok(Reply::json(StatusCode::OK, &render_definition(tx, tenant_id, definition, audit)?))
+        let rendered = render_definitions(tx, tenant_id, vec![definition], audit)?;
+        Ok(Reply::json(StatusCode::OK, &rendered.first()))
     };
     Ok(edge.read_point(&ERRORS, work).await)
 }

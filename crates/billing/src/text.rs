@@ -48,6 +48,17 @@ pub fn check_country(field: &'static str, code: &str) -> Result<(), Refusal> {
     }
 }
 
+/// Most objects that one request adds or changes.
+pub const ITEMS_LIMIT: usize = 1_000;
+
+/// Refuses a list of more than [`ITEMS_LIMIT`] objects.
+pub fn check_items<T>(field: &'static str, items: &[T]) -> Result<(), Refusal> {
+    if items.len() > ITEMS_LIMIT {
+        return Err(Refusal::invalid(field, "must be at most 1000 in one request"));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -83,6 +83,10 @@ impl ErrorShape {
             Error::Store(StoreError::NulInText) => {
                 (self.refusal)(&Refusal::invalid("a text", "must not contain control characters"))
             }
+            Error::Store(StoreError::TooManyRows) => (self.refusal)(&Refusal::invalid(
+                "the list",
+                "is too long to be answered whole; ask for a part of it, or search",
+            )),
             Error::Store(error) => {
                 let status = match error {
                     StoreError::Overloaded | StoreError::Timeout | StoreError::Conflict(_) => {

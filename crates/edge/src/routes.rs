@@ -24,13 +24,20 @@ pub fn router(routes: Vec<Route>) -> Router<SharedEdge> {
 }
 
 /// [`router`], where a path and the same path with a slash behind it are one resource. A path that ends with all the
-/// rest (`{*name}`) is served with nothing in its place, too.
+/// rest (`{*name}`) is served with nothing in its place, too, unless that is another resource.
 pub fn router_with_slashes(routes: Vec<Route>) -> Router<SharedEdge> {
-    routes.into_iter().fold(Router::new(), |router, route| {
-        let with_slash = match route.path.split_once("{*") {
-            Some((parent, _)) => parent.to_owned(),
-            None => format!("{}/", route.path),
-        };
-        router.route(&route.path, route.handler.clone()).route(&with_slash, route.handler)
-    })
+    let (rests, wholes): (Vec<Route>, Vec<Route>) =
+        routes.into_iter().partition(|route| route.path.contains("{*"));
+    let mut router = Router::new();
+    for Route { path, handler, .. } in &wholes {
+        router = router.route(path, handler.clone()).route(&format!("{path}/"), handler.clone());
+    }
+    for Route { method, path, handler } in rests {
+        let parent = path.split_once("/{*").map_or("", |(parent, _)| parent);
+        if !wholes.iter().any(|whole| whole.method == method && whole.path == parent) {
+            router = router.route(&format!("{parent}/"), handler.clone());
+        }
+        router = router.route(&path, handler);
+    }
+    router
 }

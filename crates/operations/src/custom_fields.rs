@@ -3,6 +3,7 @@
 use crate::journal::AccountJournal;
 use crate::owner::{Object, account_of};
 use billing::custom_field::{CustomField, CustomFieldChange, check_name, check_value, modify};
+use billing::text::check_items;
 use billing::{Caller, ChangeType, ObjectType, Permission, Refusal, TenantId};
 use jiff::Timestamp;
 use storage::audit::Event;
@@ -19,6 +20,7 @@ pub fn add(
     fields: &[(String, String)],
 ) -> Outcome<()> {
     caller.require(Permission::CustomFieldAdd)?;
+    check_items("custom fields", fields)?;
     let account_id = account_of(tx, tenant_id, object)?;
     let mut journal = AccountJournal::open(tx, tenant_id, account_id, caller, now)?;
     for (name, value) in fields {
@@ -33,7 +35,7 @@ pub fn add(
             value: value.clone(),
             is_active: true,
         };
-        let record_id = custom_fields::insert(journal.tx(), tenant_id, &field, now)?
+        let record_id = custom_fields::insert(journal.tx(), tenant_id, &field, &caller.changed_by, now)?
             .ok_or_else(|| Refusal::CustomFieldTaken { name: name.clone(), object_id: object.id })?;
         record(&mut journal, ChangeType::Insert, record_id, &field)?;
         publish(&mut journal, "CUSTOM_FIELD_CREATION", field.id)?;
@@ -51,13 +53,14 @@ pub fn change(
     changes: &[(Uuid, CustomFieldChange)],
 ) -> Outcome<()> {
     caller.require(Permission::CustomFieldUpdate)?;
+    check_items("custom fields", changes)?;
     let account_id = account_of(tx, tenant_id, object)?;
     let mut journal = AccountJournal::open(tx, tenant_id, account_id, caller, now)?;
     for (id, change) in changes {
         let (record_id, field) = custom_fields::by_id(journal.tx(), tenant_id, *id)?
             .ok_or(Refusal::CustomFieldUnknown { id: *id })?;
         let changed = modify(&field, object.id, change)?;
-        custom_fields::update(journal.tx(), tenant_id, &changed, now)?;
+        custom_fields::update(journal.tx(), tenant_id, &changed, &caller.changed_by, now)?;
         record(&mut journal, ChangeType::Update, record_id, &changed)?;
     }
     journal.close()
@@ -83,7 +86,7 @@ pub fn remove(
             continue;
         }
         let removed = CustomField { is_active: false, ..field };
-        custom_fields::update(journal.tx(), tenant_id, &removed, now)?;
+        custom_fields::update(journal.tx(), tenant_id, &removed, &caller.changed_by, now)?;
         record(&mut journal, ChangeType::Delete, record_id, &removed)?;
         publish(&mut journal, "CUSTOM_FIELD_DELETION", removed.id)?;
     }

@@ -3,6 +3,7 @@
 use crate::journal::{AccountJournal, record_of_tenant};
 use crate::owner::{Object, account_of};
 use billing::tag::{ControlTag, Tag, TagDefinition, built_in, check_definition, check_wearable, is_built_in};
+use billing::text::check_items;
 use billing::{Caller, ChangeType, ObjectType, Permission, Refusal, TenantId};
 use jiff::Timestamp;
 use storage::audit::Event;
@@ -84,6 +85,7 @@ pub fn add(
     definition_ids: &[Uuid],
 ) -> Outcome<()> {
     caller.require(Permission::TagAdd)?;
+    check_items("tags", definition_ids)?;
     let account_id = account_of(tx, tenant_id, object)?;
     let mut journal = AccountJournal::open(tx, tenant_id, account_id, caller, now)?;
     for id in definition_ids {
@@ -129,6 +131,7 @@ pub fn remove(
     definition_ids: &[Uuid],
 ) -> Outcome<()> {
     caller.require(Permission::TagDelete)?;
+    check_items("tags", definition_ids)?;
     let account_id = account_of(tx, tenant_id, object)?;
     let mut journal = AccountJournal::open(tx, tenant_id, account_id, caller, now)?;
     for id in definition_ids {

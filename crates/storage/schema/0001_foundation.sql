@@ -271,7 +271,9 @@ CREATE TABLE custom_fields (
   name TEXT NOT NULL,
   value TEXT NOT NULL,
   is_active BOOLEAN NOT NULL,
+  created_by TEXT NOT NULL,
   created_at BIGINT NOT NULL,
+  updated_by TEXT NOT NULL,
   updated_at BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX custom_fields_by_name ON custom_fields (tenant_id, object_id, name) WHERE is_active;

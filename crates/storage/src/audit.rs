@@ -156,9 +156,6 @@ fn read(mut row: Row) -> Result<AuditRecord, StoreError> {
     })
 }
 
-/// Most audit records that one answer carries.
-pub const LIMIT: i64 = 10_000;
-
 /// The records of one object, oldest first.
 pub fn of_object(
     tx: &mut dyn Connection,
@@ -168,30 +165,30 @@ pub fn of_object(
 ) -> Result<Vec<AuditRecord>, StoreError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM audit_log WHERE tenant_id = $1 AND object_id = $2 AND object_type = $3
-         ORDER BY record_id LIMIT $4"
+         ORDER BY record_id"
     );
-    tx.query(&sql, &[tenant_id.0.into(), object_id.into(), object_type.name().into(), LIMIT.into()])?
-        .into_iter()
-        .map(read)
-        .collect()
+    let params = [tenant_id.0.into(), object_id.into(), object_type.name().into()];
+    tx.query(&sql, &params)?.into_iter().map(read).collect()
 }
 
 /// Most objects of one [`of_objects`].
 const OBJECTS_LIMIT: usize = 500;
 
-/// The records of some objects of one kind, oldest first, in as few queries as can be.
+/// The records of some objects of one kind, or only how each was made; oldest first, in as few queries as can be.
 pub fn of_objects(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
     object_type: ObjectType,
     object_ids: &[Uuid],
+    only_inserts: bool,
 ) -> Result<Vec<AuditRecord>, StoreError> {
+    let only = if only_inserts { "AND change_type = 'INSERT'" } else { "" };
     let mut records = Vec::new();
     for ids in object_ids.chunks(OBJECTS_LIMIT) {
         let placeholders: Vec<String> = (3..ids.len() + 3).map(|number| format!("${number}")).collect();
         let sql = format!(
-            "SELECT {COLUMNS} FROM audit_log WHERE tenant_id = $1 AND object_type = $2 AND object_id IN ({})
-             ORDER BY record_id LIMIT {LIMIT}",
+            "SELECT {COLUMNS} FROM audit_log WHERE tenant_id = $1 AND object_type = $2 AND object_id IN ({}) {only}
+             ORDER BY record_id",
             placeholders.join(", ")
         );
         let mut params: Vec<Param<'_>> = vec![tenant_id.0.into(), object_type.name().into()];
@@ -210,9 +207,9 @@ pub fn of_account(
     account_id: Uuid,
 ) -> Result<Vec<AuditRecord>, StoreError> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM audit_log WHERE tenant_id = $1 AND account_id = $2 ORDER BY record_id LIMIT $3"
+        "SELECT {COLUMNS} FROM audit_log WHERE tenant_id = $1 AND account_id = $2 ORDER BY record_id"
     );
-    tx.query(&sql, &[tenant_id.0.into(), account_id.into(), LIMIT.into()])?.into_iter().map(read).collect()
+    tx.query(&sql, &[tenant_id.0.into(), account_id.into()])?.into_iter().map(read).collect()
 }
 
 /// An event for the outbox.

@@ -2,6 +2,10 @@
 
 use crate::{Param, Row, StoreError};
 
+/// Most rows that one query answers. A list is whole or refused, never cut silently; what may be longer is read in
+/// pages.
+pub const ROWS_LIMIT: usize = 50_000;
+
 /// The database engine behind a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
@@ -19,7 +23,7 @@ pub trait Connection {
     /// Runs a statement and says how many rows it changed.
     fn execute(&mut self, sql: &str, params: &[Param<'_>]) -> Result<u64, StoreError>;
 
-    /// Runs a query and returns all its rows; the SQL bounds how many that can be.
+    /// Runs a query and returns all its rows; refuses more than [`ROWS_LIMIT`].
     fn query(&mut self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError>;
 
     /// The first row, if any.

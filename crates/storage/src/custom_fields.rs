@@ -1,8 +1,10 @@
 //! Custom fields: names and values that callers attach to objects.
 
-use crate::page::{Page, Window};
-use crate::{Connection, Row, StoreError};
+use crate::filter::condition;
+use crate::page::{self, Page, Source, Window};
+use crate::{Connection, Param, Row, StoreError};
 use billing::custom_field::CustomField;
+use billing::search::{Clause, Column, Kind};
 use billing::{ObjectType, TenantId};
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -34,12 +36,13 @@ pub fn insert(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
     field: &CustomField,
+    changed_by: &str,
     now: Timestamp,
 ) -> Result<Option<i64>, StoreError> {
     tx.query_optional(
         "INSERT INTO custom_fields (tenant_id, account_id, id, object_id, object_type, name, value, is_active,
-                                    created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) ON CONFLICT DO NOTHING RETURNING record_id",
+                                    created_by, created_at, updated_by, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $9, $10) ON CONFLICT DO NOTHING RETURNING record_id",
         &[
             tenant_id.0.into(),
             field.account_id.into(),
@@ -49,6 +52,7 @@ pub fn insert(
             (&field.name).into(),
             (&field.value).into(),
             field.is_active.into(),
+            changed_by.into(),
             now.into(),
         ],
     )?
@@ -61,11 +65,20 @@ pub fn update(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
     field: &CustomField,
+    changed_by: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     tx.execute(
-        "UPDATE custom_fields SET value = $3, is_active = $4, updated_at = $5 WHERE tenant_id = $1 AND id = $2",
-        &[tenant_id.0.into(), field.id.into(), (&field.value).into(), field.is_active.into(), now.into()],
+        "UPDATE custom_fields SET value = $3, is_active = $4, updated_by = $5, updated_at = $6
+         WHERE tenant_id = $1 AND id = $2",
+        &[
+            tenant_id.0.into(),
+            field.id.into(),
+            (&field.value).into(),
+            field.is_active.into(),
+            changed_by.into(),
+            now.into(),
+        ],
     )?;
     Ok(())
 }
@@ -112,15 +125,20 @@ pub fn of_account(
     Ok(fields.into_iter().filter(|field| kind.is_none_or(|kind| field.object_type == kind)).collect())
 }
 
+const OF_TENANT: &str = "custom_fields WHERE tenant_id = $1 AND is_active";
+
 /// One page of the tenant's active fields.
 pub fn page(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
     window: Window,
 ) -> Result<Page<CustomField>, StoreError> {
-    let from = "custom_fields WHERE tenant_id = $1 AND is_active = $2";
-    let params = [tenant_id.0.into(), true.into()];
-    crate::page::select(tx, window, COLUMNS, from, &params, |row| Ok(read(row)?.1))
+    page::select(tx, window, COLUMNS, OF_TENANT, &[tenant_id.0.into()], |row| Ok(read(row)?.1))
+}
+
+/// How many active fields the tenant has, if at most [`page::COUNT_LIMIT`].
+pub fn count(tx: &mut dyn Connection, tenant_id: TenantId) -> Result<Option<i64>, StoreError> {
+    page::count(tx, OF_TENANT, &[tenant_id.0.into()])
 }
 
 /// One page of the active fields on one kind of object with this name, and this value if given.
@@ -132,28 +150,66 @@ pub fn with_name(
     value: Option<&str>,
     window: Window,
 ) -> Result<Page<CustomField>, StoreError> {
-    let mut from =
-        "custom_fields WHERE tenant_id = $1 AND is_active = $2 AND object_type = $3 AND name = $4".to_owned();
-    let mut params = vec![tenant_id.0.into(), true.into(), object_type.name().into(), name.into()];
-    if let Some(value) = value {
-        from.push_str(" AND value = $5");
-        params.push(value.into());
-    }
-    crate::page::select(tx, window, COLUMNS, &from, &params, |row| Ok(read(row)?.1))
+    let mut params: Vec<Param<'_>> = vec![tenant_id.0.into(), object_type.name().into(), name.into()];
+    params.extend(value.map(Param::from));
+    let with_value = if value.is_some() { "AND value = $4" } else { "" };
+    found(tx, window, format!("{OF_TENANT} AND object_type = $2 AND name = $3 {with_value}"), params)
 }
 
-/// One page of the active fields whose id or object is the needle, or whose kind, name or value contains it.
+/// One page of the active fields whose id or object is the needle, or whose kind of object, name or value holds it, in
+/// any case.
 pub fn search(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
     needle: &str,
     window: Window,
 ) -> Result<Page<CustomField>, StoreError> {
-    let pattern = crate::search::like_pattern(&needle.to_ascii_lowercase());
+    let pattern = crate::search::folded_pattern(tx.engine(), needle);
+    let mut params: Vec<Param<'_>> = vec![tenant_id.0.into(), (&pattern).into()];
     let id = Uuid::parse_str(needle).ok();
-    let from = "custom_fields WHERE tenant_id = $1 AND is_active = $2
-        AND (id = $3 OR object_id = $3 OR LOWER(object_type) LIKE $4 ESCAPE '\\'
-             OR LOWER(name) LIKE $4 ESCAPE '\\' OR LOWER(value) LIKE $4 ESCAPE '\\')";
-    let params = [tenant_id.0.into(), true.into(), id.unwrap_or_default().into(), (&pattern).into()];
-    crate::page::select(tx, window, COLUMNS, from, &params, |row| Ok(read(row)?.1))
+    params.extend(id.map(Param::Uuid));
+    let ids = if id.is_some() { "id = $3 OR object_id = $3 OR" } else { "" };
+    let holds = ["object_type", "name", "value"].map(|name| format!("LOWER({name}) LIKE $2 ESCAPE '\\'"));
+    found(tx, window, format!("{OF_TENANT} AND ({ids} {})", holds.join(" OR ")), params)
+}
+
+/// The columns by which custom fields can be filtered, under Kill Bill's names.
+pub static SEARCH_COLUMNS: &[Column] = &[
+    Column { name: "id", stored: "id", kind: Kind::Id },
+    Column { name: "object_id", stored: "object_id", kind: Kind::Id },
+    Column { name: "object_type", stored: "object_type", kind: Kind::Text },
+    Column { name: "field_name", stored: "name", kind: Kind::Text },
+    Column { name: "field_value", stored: "value", kind: Kind::Text },
+    Column { name: "created_by", stored: "created_by", kind: Kind::Text },
+    Column { name: "created_date", stored: "created_at", kind: Kind::Instant },
+    Column { name: "updated_by", stored: "updated_by", kind: Kind::Text },
+    Column { name: "updated_date", stored: "updated_at", kind: Kind::Instant },
+];
+
+/// One page of the active fields for which all clauses hold; their columns are of [`SEARCH_COLUMNS`].
+pub fn filter(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    clauses: &[Clause],
+    window: Window,
+) -> Result<Page<CustomField>, StoreError> {
+    let condition = condition(tx.engine(), clauses, 2);
+    let mut params: Vec<Param<'_>> = vec![tenant_id.0.into()];
+    params.extend(condition.params());
+    found(tx, window, format!("{OF_TENANT} AND {}", condition.sql), params)
+}
+
+fn found(
+    tx: &mut dyn Connection,
+    window: Window,
+    from: String,
+    params: Vec<Param<'_>>,
+) -> Result<Page<CustomField>, StoreError> {
+    page::search(
+        tx,
+        window,
+        COLUMNS,
+        &Source { table: "custom_fields", from, params },
+        |row| Ok(read(row)?.1),
+    )
 }

@@ -2,7 +2,7 @@
 
 use billing::Refusal;
 
-/// Why the storage did not answer. Never a reason that a caller could mend: those are [`Refusal`]s.
+/// Why the storage did not answer. What a caller could mend is a [`Refusal`], but for the two that only the storage sees.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// The engine refused or lost the statement or the connection.
@@ -20,6 +20,9 @@ pub enum StoreError {
     /// A text of the request holds a NUL character, which no column can: the caller can mend that.
     #[error("a text holds a NUL character")]
     NulInText,
+    /// A statement answers more than [`crate::ROWS_LIMIT`] rows: the caller can ask for a part of them.
+    #[error("the answer has too many rows")]
+    TooManyRows,
     /// A column is not of the type the program expects.
     #[error("column {column} holds {found} where {wanted} was expected")]
     Decode {

@@ -37,7 +37,7 @@ pub mod users;
 mod value;
 pub mod verify;
 
-pub use connection::{Connection, Engine};
+pub use connection::{Connection, Engine, ROWS_LIMIT};
 pub use error::{Error, Outcome, StoreError};
 pub use job::run_caught;
 pub use migrations::schema_version;

@@ -176,7 +176,7 @@ pub fn search(
     needle: &str,
     window: Window,
 ) -> Result<Page<StoredPaymentMethod>, StoreError> {
-    let pattern = crate::search::like_pattern(&needle.to_ascii_lowercase());
+    let pattern = crate::search::folded_pattern(tx.engine(), needle);
     let mut params: Vec<Param<'_>> = vec![tenant_id.0.into(), (&pattern).into()];
     let id = Uuid::parse_str(needle).ok();
     params.extend(id.map(Param::Uuid));

@@ -41,7 +41,15 @@ pub fn accounts_with(engine: Engine, needle: &str) -> Haystack {
     Haystack { from, texts: vec![pattern, trigrams] }
 }
 
-pub(crate) fn like_pattern(needle: &str) -> String {
+/// The pattern for a `LOWER(column) LIKE` that finds `needle` in any case. SQLite's `LOWER` knows the Latin alphabet only.
+pub(crate) fn folded_pattern(engine: Engine, needle: &str) -> String {
+    match engine {
+        Engine::Sqlite => like_pattern(&needle.to_ascii_lowercase()),
+        Engine::Postgres => like_pattern(&needle.to_lowercase()),
+    }
+}
+
+fn like_pattern(needle: &str) -> String {
     let mut pattern = String::with_capacity(needle.len() + 2);
     pattern.push('%');
     for character in needle.chars() {

@@ -1,6 +1,7 @@
 //! Tag definitions, and the tags that objects wear.
 
-use crate::{Connection, Row, StoreError};
+use crate::page::{self, Page, Source, Window};
+use crate::{Connection, Param, Row, StoreError};
 use billing::tag::{Tag, TagDefinition};
 use billing::{ObjectType, TenantId};
 use jiff::Timestamp;
@@ -210,33 +211,29 @@ pub fn by_id(tx: &mut dyn Connection, tenant_id: TenantId, id: Uuid) -> Result<O
         .map(|(_, tag)| tag))
 }
 
+const OF_TENANT: &str = "tags WHERE tenant_id = $1 AND is_active";
+
 /// One page of the tenant's worn tags.
-pub fn page(
-    tx: &mut dyn Connection,
-    tenant_id: TenantId,
-    window: crate::page::Window,
-) -> Result<crate::page::Page<Tag>, StoreError> {
-    crate::page::select(
-        tx,
-        window,
-        TAG_COLUMNS,
-        "tags WHERE tenant_id = $1 AND is_active = $2",
-        &[tenant_id.0.into(), true.into()],
-        |row| Ok(read_tag(row)?.1),
-    )
+pub fn page(tx: &mut dyn Connection, tenant_id: TenantId, window: Window) -> Result<Page<Tag>, StoreError> {
+    page::select(tx, window, TAG_COLUMNS, OF_TENANT, &[tenant_id.0.into()], |row| Ok(read_tag(row)?.1))
 }
 
-/// One page of the worn tags whose id is the needle, or whose kind of object or definition contains it. The matching
-/// definitions are found first, by the caller, because control tags are in no table.
+/// How many worn tags the tenant has, if at most [`page::COUNT_LIMIT`].
+pub fn count(tx: &mut dyn Connection, tenant_id: TenantId) -> Result<Option<i64>, StoreError> {
+    page::count(tx, OF_TENANT, &[tenant_id.0.into()])
+}
+
+/// One page of the worn tags that have this id, or are of one of these definitions, or are worn by one of these kinds
+/// of object.
 pub fn search(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
     id: Option<Uuid>,
     definition_ids: &[Uuid],
     object_types: &[ObjectType],
-    window: crate::page::Window,
-) -> Result<crate::page::Page<Tag>, StoreError> {
-    let mut params = vec![tenant_id.0.into(), true.into()];
+    window: Window,
+) -> Result<Page<Tag>, StoreError> {
+    let mut params: Vec<Param<'_>> = vec![tenant_id.0.into()];
     let mut any = Vec::new();
     let mut clause = |column: &str, param| {
         params.push(param);
@@ -248,8 +245,8 @@ pub fn search(
     definition_ids.iter().for_each(|id| clause("tag_definition_id", (*id).into()));
     object_types.iter().for_each(|kind| clause("object_type", kind.name().into()));
     if any.is_empty() {
-        return Ok(crate::page::Page::default());
+        return Ok(Page::default());
     }
-    let from = format!("tags WHERE tenant_id = $1 AND is_active = $2 AND ({})", any.join(" OR "));
-    crate::page::select(tx, window, TAG_COLUMNS, &from, &params, |row| Ok(read_tag(row)?.1))
+    let source = Source { table: "tags", from: format!("{OF_TENANT} AND ({})", any.join(" OR ")), params };
+    page::search(tx, window, TAG_COLUMNS, &source, |row| Ok(read_tag(row)?.1))
 }

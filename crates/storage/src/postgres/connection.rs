@@ -4,10 +4,13 @@
 //! so that it costs no round trip.
 
 use super::url::{Target, cause};
+use crate::ROWS_LIMIT;
 use crate::value::check_params;
 use crate::{Connection, Engine, Outcome, Param, Row, StoreError, StoreOptions, Value};
+use futures_util::TryStreamExt;
 use std::collections::HashMap;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
@@ -258,11 +261,20 @@ impl PostgresConnection {
         let before = std::mem::take(&mut self.kept_back);
         let link = self.link.as_ref().ok_or_else(lost)?;
         let bound: Vec<Bound<'_, '_>> = params.iter().map(Bound).collect();
-        let bound: Vec<&(dyn ToSql + Sync)> = bound.iter().map(|param| param as _).collect();
         let limit = self.statement_timeout + GRACE;
-        let request = link.client.query(&statement, &bound);
+        let request = async {
+            let mut stream = pin!(link.client.query_raw(&statement, &bound).await?);
+            let mut rows = Vec::new();
+            while let Some(row) = stream.try_next().await? {
+                if rows.len() == ROWS_LIMIT {
+                    return Ok(Err(StoreError::TooManyRows));
+                }
+                rows.push(row);
+            }
+            Ok(Ok(rows))
+        };
         let rows = send(&self.runtime, &link.client, &before, limit, request);
-        self.settle(rows)?.iter().map(decode).collect()
+        self.settle(rows)??.iter().map(decode).collect()
     }
 }
 

@@ -1,5 +1,6 @@
 //! One connection to a SQLite file.
 
+use crate::ROWS_LIMIT;
 use crate::value::check_params;
 use crate::{Connection, Engine, Outcome, Param, Row, StoreError, StoreOptions, Value};
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
@@ -192,6 +193,9 @@ impl SqliteConnection {
         let mut rows = statement.raw_query();
         let mut answer = Vec::new();
         while let Some(row) = rows.next().map_err(translate)? {
+            if answer.len() == ROWS_LIMIT {
+                return Err(StoreError::TooManyRows);
+            }
             let columns = (0..width)
                 .map(|index| decode(index, row.get_ref(index).map_err(translate)?))
                 .collect::<Result<Vec<_>, _>>()?;
