@@ -569,3 +569,24 @@ fn closing_does_what_waits_and_takes_no_more() {
         assert_eq!(open(&url).read_now(ids).unwrap(), [1], "{url}");
     }
 }
+
+#[test]
+fn an_answer_is_whole_or_refused() {
+    let up_to = |tx: &mut dyn Connection, last: usize| {
+        let sql = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < $1)
+                   SELECT n FROM numbers";
+        tx.query(sql, &[i64::try_from(last).unwrap().into()]).map(|rows| rows.len())
+    };
+    for url in databases() {
+        let store = open(&url);
+        let most = store.read_now(move |tx| Ok(up_to(tx, storage::ROWS_LIMIT)?));
+        assert_eq!(most.unwrap(), storage::ROWS_LIMIT, "{url}");
+        let too_many = store.read_now(move |tx| Ok(up_to(tx, storage::ROWS_LIMIT + 1)?));
+        assert!(matches!(too_many, Err(Error::Store(StoreError::TooManyRows))), "{url}: {too_many:?}");
+        assert_eq!(
+            store.read_now(move |tx| Ok(up_to(tx, 3)?)).unwrap(),
+            3,
+            "the connection is as good as new"
+        );
+    }
+}
