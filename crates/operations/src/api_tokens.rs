@@ -1,15 +1,14 @@
 //! API tokens of programs: made once, shown once, kept as a digest. And the bearer tokens (JWT, HS256) that they are
 //! exchanged for, which live for a day.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use crate::jwt;
 use billing::text::check_text;
 use billing::{Caller, ChangeType, ObjectType, Permission, Refusal, Tenant, TenantId};
-use hmac::{Hmac, KeyInit, Mac};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use storage::api_tokens::ApiToken;
+use storage::token_keys::TokenKey;
 use storage::{Connection, Outcome, StoreError};
 use uuid::Uuid;
 
@@ -27,9 +26,6 @@ const BEARER_LIFE: SignedDuration = SignedDuration::from_hours(24);
 
 /// The name of the server's secret that signs bearer tokens.
 const BEARER_SECRET: &str = "togai.bearer";
-
-/// The only header that a bearer token of ours has, so that no token can choose how it is checked.
-const BEARER_HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 
 /// Who bearer tokens are from and for: the other desks' tokens say something else.
 const BEARER_ISSUER: &str = "billhook:togai";
@@ -128,9 +124,10 @@ pub fn recognize(
         storage::api_tokens::by_digest(tx, TOGAI, &digest(credential))?
     } else {
         let Some(secret) = storage::api_tokens::server_secret(tx, BEARER_SECRET)? else { return Ok(None) };
-        match verify(credential, &secret).filter(|claims| now.as_second() < claims.exp) {
-            Some(claims) => storage::api_tokens::by_id(tx, TOGAI, claims.sub)?,
-            None => None,
+        match jwt::verify::<BearerClaims>(credential, &bearer_key(secret)) {
+            // Our own clock issued it: there is no leeway.
+            Ok(claims) if now.as_second() < claims.exp => storage::api_tokens::by_id(tx, TOGAI, claims.sub)?,
+            _ => None,
         }
     };
     with_tenant(tx, found, now)
@@ -159,30 +156,22 @@ pub fn make_bearer(
         exp: end.as_second(),
         jti: Uuid::new_v4(),
     };
-    let claims = serde_json::to_vec(&claims).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-    let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(BEARER_HEADER), URL_SAFE_NO_PAD.encode(claims));
-    let signature = mac(&secret, &signed)?.finalize().into_bytes();
-    Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    let signed = jwt::sign(&claims, &bearer_key(secret));
+    Ok(signed.map_err(|error| StoreError::Corrupt(error.to_string()))?)
 }
 
-fn mac(secret: &str, signed: &str) -> Result<Hmac<Sha256>, StoreError> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
-        .map_err(|error| StoreError::Corrupt(error.to_string()))?;
-    mac.update(signed.as_bytes());
-    Ok(mac)
-}
-
-/// The claims of a bearer token that this secret signed. The comparison takes the same time wherever they differ.
-fn verify(bearer: &str, secret: &str) -> Option<BearerClaims> {
-    let (signed, signature) = bearer.rsplit_once('.')?;
-    let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-    mac(secret, signed).ok()?.verify_slice(&signature).ok()?;
-    let (header, claims) = signed.split_once('.')?;
-    if header != URL_SAFE_NO_PAD.encode(BEARER_HEADER) {
-        return None;
+/// The key that signs and proves bearer tokens: it takes no algorithm but its own, whatever a token says.
+fn bearer_key(secret: String) -> TokenKey {
+    TokenKey {
+        tenant_id: TenantId::SERVER,
+        key_id: BEARER_SECRET.to_owned(),
+        algorithm: "HS256".to_owned(),
+        material: secret,
+        may_sign: true,
+        issuer: Some(BEARER_ISSUER.to_owned()),
+        audience: None,
+        created_at: Timestamp::UNIX_EPOCH,
     }
-    let claims: BearerClaims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
-    (claims.iss == BEARER_ISSUER).then_some(claims)
 }
 
 fn with_tenant(
