@@ -3,10 +3,13 @@
 use super::sample;
 use crate::config::Options;
 use crate::{Book, log, server};
+use anyhow::bail;
+use billing::TenantId;
 use clap::Args;
 use edge::Settings;
 use operations::tenants::NewTenant;
 use std::net::{Ipv4Addr, SocketAddr};
+use storage::Store;
 
 /// Start with a demo tenant
 #[derive(Args, Debug)]
@@ -17,11 +20,20 @@ pub(crate) struct Demo {
     /// Open sample accounts until the tenant has this many (a million takes a few minutes)
     #[arg(long, value_name = "N")]
     accounts: Option<u64>,
+    /// Take a book that others work with, too: whoever may call then may move its clocks and read its demo tenant
+    #[arg(long)]
+    force: bool,
 }
+
+/// The password of `admin`.
+const PASSWORD: &str = "password";
+
+/// The demo's tenant.
+const API_KEY: &str = "bob";
 
 impl Default for Demo {
     fn default() -> Demo {
-        Demo { port: 8080, accounts: None }
+        Demo { port: 8080, accounts: None, force: false }
     }
 }
 
@@ -31,21 +43,44 @@ impl Demo {
         config.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
         let _log = log::start("warn", config.log_format)?;
         let store = super::open(&config.database, config.store.clone())?;
-        server::ensure_admin(&store, Some("password".into()))?;
-        let new = NewTenant { api_key: "bob".into(), name: Some("Demo".into()), ..NewTenant::default() };
-        if store.read_now(|tx| Ok(storage::tenants::by_api_key(tx, "bob")?))?.is_none() {
+        if !self.force && is_in_use(&store)? {
+            bail!(
+                "the book at {} is in use: it has an admin with another password than the demo's, or tenants but not \
+                 the demo's. Give the demo a book of its own with --database sqlite:demo.sqlite, or use this one with \
+                 --force",
+                super::redacted(&config.database)
+            );
+        }
+        server::ensure_admin(&store, Some(PASSWORD.into()))?;
+        let new = NewTenant { api_key: API_KEY.into(), name: Some("Demo".into()), ..NewTenant::default() };
+        if store.read_now(|tx| Ok(storage::tenants::by_api_key(tx, API_KEY)?))?.is_none() {
             let new = operations::tenants::hash_secret(new, "lazar")?;
             let tenant = server::make_tenant(&store, new)?;
             sample::open_few(&store, &tenant)?;
         }
         if let Some(accounts) = self.accounts {
-            let tenant = super::verify::find_tenant(&store, "bob".into())?;
+            let tenant = super::verify::find_tenant(&store, API_KEY.into())?;
             sample::fill(&store, &tenant, accounts)?;
         }
         let settings =
             Settings { test_mode: true, demo: true, public_url: None, node_name: config.node_name.clone() };
         server::run(store, settings, &config, welcome)
     }
+}
+
+/// Whether the book is more than a demo's: its admin does not have the demo's password, or it has tenants but not the
+/// demo's. Tenants that somebody made while looking around are no production.
+fn is_in_use(store: &Store) -> anyhow::Result<bool> {
+    let (admin, tenants) = store.read_now(|tx| {
+        let admin = storage::users::by_username(tx, TenantId::SERVER, "admin")?;
+        Ok((admin, storage::tenants::all(tx)?))
+    })?;
+    let is_demo = |hash: &String| operations::credentials::verify(PASSWORD, hash);
+    if admin.is_some_and(|admin| !admin.password_hash.as_ref().is_some_and(is_demo)) {
+        return Ok(true);
+    }
+    Ok(tenants.iter().any(|tenant| tenant.tenant_id != TenantId::SERVER)
+        && !tenants.iter().any(|tenant| tenant.api_key == API_KEY))
 }
 
 fn welcome(address: SocketAddr) {
@@ -68,4 +103,45 @@ Togai's desk, with the token that the first command prints:
   curl -H 'Authorization: Bearer TOKEN' http://{address}/customers
 "
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use storage::StoreOptions;
+    use uuid::Uuid;
+
+    /// Whether a book is in use that has an admin with this password and these tenants.
+    fn is_in_use_with(password: Option<&str>, tenants: &[&str]) -> bool {
+        let path = std::env::temp_dir().join(format!("{}.sqlite", Uuid::new_v4()));
+        let store = Store::open(&format!("sqlite:{}", path.display()), StoreOptions::default()).unwrap();
+        if let Some(password) = password {
+            server::ensure_admin(&store, Some(password.to_owned())).unwrap();
+        }
+        for api_key in tenants {
+            let new = NewTenant { api_key: (*api_key).to_owned(), ..NewTenant::default() };
+            server::make_tenant(&store, new).unwrap();
+        }
+        let is_in_use = is_in_use(&store).unwrap();
+        store.close();
+        for end in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{end}", path.display()));
+        }
+        is_in_use
+    }
+
+    #[test]
+    fn a_new_book_and_a_demos_are_free() {
+        assert!(!is_in_use_with(None, &[]));
+        assert!(!is_in_use_with(Some(PASSWORD), &[API_KEY]));
+        assert!(!is_in_use_with(Some(PASSWORD), &[API_KEY, "made-while-looking-around"]));
+    }
+
+    #[test]
+    fn a_book_of_others_is_in_use() {
+        assert!(is_in_use_with(Some("another"), &[]));
+        assert!(is_in_use_with(Some("another"), &[API_KEY]));
+        assert!(is_in_use_with(Some(PASSWORD), &["shop"]));
+        assert!(is_in_use_with(None, &["shop"]));
+    }
 }
