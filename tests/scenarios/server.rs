@@ -2,9 +2,11 @@
 
 use crate::BILLHOOK;
 use crate::raw::Raw;
-use crate::{scenario, scenario_alone};
+use crate::{mikrocloud, scenario, scenario_alone, togai};
 use serde_json::json;
-use testkit::{Engine, Server};
+use storage::{Connection, Store, StoreOptions};
+use testkit::{Engine, Server, World};
+use uuid::Uuid;
 
 #[test]
 fn an_answer_has_the_id_of_its_request() {
@@ -25,6 +27,87 @@ fn the_request_id_becomes_the_user_token_of_the_audit_records() {
         let made = kb.post("/accounts", json!({})).status(201);
         let account = kb.get(format!("/accounts/{}?audit=FULL", made.id())).status(200).json();
         assert_eq!(account["auditLogs"][0]["userToken"], "0192f0c1-2d3e-7f00-8a1b-0123456789ab");
+    });
+}
+
+#[test]
+fn every_desk_records_the_request_and_logs_the_tenant() {
+    scenario_alone(|world| {
+        let token = |number: u32| format!("0192f0c1-2d3e-7f00-8a1b-{number:012}");
+        let last_recorded = |id: &str| {
+            let logs = world.killbill().get(format!("/accounts/{id}/auditLogs")).status(200).json();
+            logs.as_array().unwrap().last().unwrap()["userToken"].as_str().unwrap().to_owned()
+        };
+        let old = world.killbill().with("X-Killbill-Request-Id-Req", token(1));
+        let made = old.post("/accounts", json!({})).status(201);
+        assert_eq!(made.header("x-request-id"), Some(token(1).as_str()));
+        let id = made.id();
+        assert_eq!(last_recorded(&id), token(1));
+        let both = old.with("X-Request-Id", "no-uuid").put(format!("/accounts/{id}"), json!({ "name": "A" }));
+        assert_eq!(both.status(204).header("x-request-id"), Some("no-uuid"));
+        assert_eq!(last_recorded(&id), token(1), "an id that is no UUID leaves the token to the old header");
+        let neither = world.killbill().put(format!("/accounts/{id}"), json!({ "name": "B" })).status(204);
+        assert_eq!(neither.header("x-request-id"), Some(last_recorded(&id).as_str()));
+
+        let organization = mikrocloud::organization(world, &[]);
+        let bearer = mikrocloud::token(world, &organization, &[]);
+        let mikrocloud = world.http().with_bearer(&bearer).with("X-Request-Id", token(2));
+        mikrocloud.post("/v1/account", mikrocloud::hannes()).status(201);
+        let togai = togai::togai(world).with("X-Request-Id", token(3));
+        togai.post("/customers", togai::customer("c")).status(201);
+        let recorded = user_tokens(world);
+        for token in [token(2), token(3)] {
+            assert!(recorded.contains(&token), "{token} in {recorded:?}");
+        }
+
+        assert!(world.server().terminate().success());
+        let log = world.server().log_since(0);
+        let tenant = format!("tenant=\"{}\"", world.tenant().api_key);
+        for token in [token(1), token(2), token(3)] {
+            let line =
+                log.lines().find(|line| line.contains(&token)).unwrap_or_else(|| panic!("{token}\n{log}"));
+            assert!(line.contains(&tenant), "{line}");
+        }
+    });
+}
+
+/// The user tokens of all audit records of the world's tenant.
+fn user_tokens(world: &World) -> Vec<String> {
+    let store = Store::open(world.server().database(), StoreOptions::default()).unwrap();
+    let tenant: Uuid = world.tenant().id.parse().unwrap();
+    let read = move |tx: &mut dyn Connection| {
+        let sql = "SELECT a.user_token FROM audit_log a JOIN tenants t ON t.record_id = a.tenant_id WHERE t.id = $1";
+        let rows = tx.query(sql, &[tenant.into()])?;
+        Ok(rows.into_iter().map(|mut row| row.next::<Uuid>()).collect::<Result<Vec<_>, _>>()?)
+    };
+    let tokens = store.read_now(read).unwrap();
+    store.close();
+    tokens.iter().map(Uuid::to_string).collect()
+}
+
+#[test]
+fn a_key_that_is_none_is_refused_in_the_desks_own_words() {
+    scenario(|world| {
+        let long = world.http().with("Idempotency-Key", "k".repeat(256));
+        let killbill = long.post("/1.0/kb/accounts", json!({})).status(400).json();
+        assert_eq!(killbill["className"], "java.lang.IllegalArgumentException", "{killbill}");
+        for path in ["/customers", "/v1/account"] {
+            let other = long.post(path, json!({})).status(400).json();
+            assert!(
+                other["message"].as_str().is_some_and(|text| text.contains("Idempotency-Key")),
+                "{other}"
+            );
+            assert_eq!(other.as_object().unwrap().len(), 1, "{other}");
+        }
+    });
+}
+
+#[test]
+fn a_demo_leaves_a_book_in_use_alone() {
+    scenario(|world| {
+        let output = world.billhook_output(["demo", "--port", "0"]);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && told.contains("in use") && told.contains("--force"), "{told}");
     });
 }
 

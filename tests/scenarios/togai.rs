@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use testkit::{Http, Response, World};
 
 /// A client of Togai's desk in this world's tenant.
-fn togai(world: &World) -> Http {
+pub(crate) fn togai(world: &World) -> Http {
     togai_of(world, &world.tenant().api_key)
 }
 
@@ -21,7 +21,7 @@ fn togai_of(world: &World, api_key: &str) -> Http {
 }
 
 /// The smallest customer that is taken.
-fn customer(id: &str) -> Value {
+pub(crate) fn customer(id: &str) -> Value {
     json!({ "id": id, "name": "Acme Corp", "primaryEmail": "billing@acme.example", "address": {} })
 }
 

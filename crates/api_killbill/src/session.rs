@@ -11,7 +11,6 @@ use edge::{Edge, IdempotencyKey, Operator, Reply, Session, SharedEdge};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use std::net::SocketAddr;
-use uuid::Uuid;
 
 /// A request that reads a tenant's book: its caller need not say who he is for the record.
 pub(crate) struct Reading(pub(crate) Session);
@@ -90,7 +89,7 @@ impl OperatorCall {
             changed_by: String::new(),
             reason: None,
             comment: None,
-            user_token: Uuid::new_v4(),
+            user_token: edge::user_token(),
             permissions: self.operator.permissions,
         });
         let now = operations::clock::real();
@@ -203,9 +202,6 @@ fn caller(headers: &HeaderMap, changed_by: String, operator: &Operator) -> Resul
                 .map_err(|refusal| bad_argument(refusal.to_string()))?;
         }
     }
-    let user_token = ["x-request-id", "x-killbill-request-id-req"]
-        .iter()
-        .find_map(|name| Uuid::parse_str(header(headers, name)?).ok())
-        .unwrap_or_else(Uuid::new_v4);
-    Ok(Caller { changed_by, reason, comment, user_token, permissions: operator.permissions.clone() })
+    let permissions = operator.permissions.clone();
+    Ok(Caller { changed_by, reason, comment, user_token: edge::user_token(), permissions })
 }

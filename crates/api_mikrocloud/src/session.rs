@@ -54,6 +54,7 @@ async fn call(parts: &mut Parts, edge: &Edge, scope: &str) -> Result<Call, Reply
     };
     let work = move |tx: &mut dyn Connection| mikrocloud_tokens::verify(tx, &token);
     let grant = edge.store.read_point(work).await.map_err(|error| ERRORS.reply(&error))?;
+    edge::note_tenant(&grant.tenant.api_key);
     if !grant.scopes.iter().any(|granted| granted == scope) {
         return Err(say(StatusCode::FORBIDDEN, &format!("The token lacks the scope {scope}")));
     }
@@ -89,7 +90,7 @@ fn caller(grant: &Grant) -> Result<Caller, Refusal> {
         changed_by,
         reason: None,
         comment: None,
-        user_token: Uuid::new_v4(),
+        user_token: edge::user_token(),
         permissions: Permissions::only(permissions),
     })
 }

@@ -9,7 +9,6 @@ use http::StatusCode;
 use http::request::Parts;
 use operations::api_tokens;
 use storage::api_tokens::ApiToken;
-use uuid::Uuid;
 
 /// What a token permits: all that this desk offers.
 const PERMISSIONS: &[Permission] = &[Permission::AccountCreate, Permission::AccountUpdate];
@@ -35,12 +34,13 @@ impl FromRequestParts<SharedEdge> for Call {
             .await
             .map_err(|error| ERRORS.reply(&error).into_response())?;
         let (token, tenant) = recognized.ok_or_else(|| unauthorized().into_response())?;
+        edge::note_tenant(&tenant.api_key);
         let now = operations::clock::now(&tenant);
         let caller = Caller {
             changed_by: token.name.clone().unwrap_or_else(|| format!("togai-{}", token.id.simple())),
             reason: None,
             comment: None,
-            user_token: request_id(parts).unwrap_or_else(Uuid::new_v4),
+            user_token: edge::user_token(),
             permissions: Permissions::only(PERMISSIONS),
         };
         let idempotency = parts.extensions.remove::<IdempotencyKey>();
@@ -54,10 +54,6 @@ fn bearer(parts: &Parts) -> Option<String> {
     let (scheme, credential) = value.split_once(' ')?;
     let credential = credential.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !credential.is_empty()).then(|| credential.to_owned())
-}
-
-fn request_id(parts: &Parts) -> Option<Uuid> {
-    Uuid::parse_str(parts.headers.get("x-request-id")?.to_str().ok()?).ok()
 }
 
 fn unauthorized() -> Reply {

@@ -24,6 +24,9 @@ use uuid::Uuid;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// Where Kill Bill's older clients put it.
+const OLD_REQUEST_ID: HeaderName = HeaderName::from_static("x-killbill-request-id-req");
+
 /// Most characters of a request id that a client chooses.
 const REQUEST_ID_LIMIT: usize = 128;
 
@@ -101,11 +104,12 @@ struct Asked {
 }
 
 impl Front {
-    async fn pass(&self, mut request: Request, route: Route) -> Response {
+    async fn pass(&self, request: Request, route: Route) -> Response {
         let begun = Instant::now();
         let measured = self.measured(&request);
-        let (id, id_header) = request_id(request.headers_mut());
-        let context = Arc::new(RequestContext::new(id));
+        let (id, id_header) = request_id(request.headers());
+        let token = user_token(request.headers(), &id);
+        let context = Arc::new(RequestContext::new(id, token));
         let asked = Asked {
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
@@ -190,21 +194,27 @@ impl Front {
     }
 }
 
-/// The id of a request: the client's, if it is printable and not too long, or a new one. The desks find it in the
-/// header, where it becomes the user token of the audit records if it is a UUID.
-fn request_id(headers: &mut HeaderMap) -> (String, HeaderValue) {
-    if let Some(given) = headers.get(&REQUEST_ID)
-        && let Ok(text) = given.to_str()
-        && !text.is_empty()
-        && text.len() <= REQUEST_ID_LIMIT
-    {
-        return (text.to_owned(), given.clone());
+/// The id of a request: the client's, if it is printable and not too long, or a new one.
+fn request_id(headers: &HeaderMap) -> (String, HeaderValue) {
+    let given = [REQUEST_ID, OLD_REQUEST_ID].iter().find_map(|name| {
+        let given = headers.get(name)?;
+        let text = given.to_str().ok().filter(|text| !text.is_empty() && text.len() <= REQUEST_ID_LIMIT)?;
+        Some((text.to_owned(), given.clone()))
+    });
+    if let Some(given) = given {
+        return given;
     }
     let mut buffer = Uuid::encode_buffer();
     let text: &str = Uuid::new_v4().hyphenated().encode_lower(&mut buffer);
     let header = HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("-"));
-    headers.insert(REQUEST_ID, header.clone());
     (text.to_owned(), header)
+}
+
+/// The user token of the audit records: the request's id if that is a UUID, else the one in the old header, else a new
+/// one.
+fn user_token(headers: &HeaderMap, id: &str) -> Uuid {
+    let old = || Uuid::parse_str(headers.get(&OLD_REQUEST_ID)?.to_str().ok()?).ok();
+    Uuid::parse_str(id).ok().or_else(old).unwrap_or_else(Uuid::new_v4)
 }
 
 /// The answer of `route`. A panic is a bug of ours: its place is in the log under the request's id, and the caller
@@ -228,8 +238,10 @@ async fn unpanicked(mut route: Route, request: Request, path: &str) -> Response 
 /// An answer without a desk, in the shape that the clients of the path know.
 pub(crate) fn refuse(path: &str, status: StatusCode, message: &str) -> Response {
     let body = if path.starts_with("/1.0/") {
+        let is_argument = status == StatusCode::BAD_REQUEST;
+        let class = if is_argument { "IllegalArgumentException" } else { "RuntimeException" };
         serde_json::json!({
-            "className": "java.lang.RuntimeException", "code": null, "message": message,
+            "className": format!("java.lang.{class}"), "code": null, "message": message,
             "causeClassName": null, "causeMessage": null, "stackTrace": []
         })
     } else {

@@ -92,7 +92,7 @@ fn app(edge: SharedEdge, config: &Config) -> Router {
         .merge(api_togai::router())
         .fallback(nothing_here)
         .layer(axum::middleware::from_fn(move |request, next| {
-            edge::idempotency_layer(body_limit, request, next)
+            edge::idempotency_layer(body_limit, front::refuse, request, next)
         }))
         .merge(health::routes(Arc::clone(&front)))
         .merge(documents::routes())

@@ -32,8 +32,14 @@ impl IdempotencyKey {
 const KEY_LIMIT: usize = 255;
 
 /// Notes the key of every POST that carries one, with a digest of its path, query and body. Bodies over `body_limit`
-/// bytes are refused with 413.
-pub async fn idempotency_layer(body_limit: usize, request: Request, next: Next) -> Response {
+/// bytes are refused with 413. `refuse` makes the answer to a key that is none, of the request's path, a status and a
+/// sentence.
+pub async fn idempotency_layer(
+    body_limit: usize,
+    refuse: fn(&str, StatusCode, &str) -> Response,
+    request: Request,
+    next: Next,
+) -> Response {
     let Some(header) = request.headers().get("idempotency-key").filter(|_| request.method() == Method::POST)
     else {
         return next.run(request).await;
@@ -42,8 +48,7 @@ pub async fn idempotency_layer(body_limit: usize, request: Request, next: Next) 
         Ok(key) if !key.is_empty() && key.len() <= KEY_LIMIT => key.to_owned(),
         _ => {
             let message = format!("Idempotency-Key must have 1 to {KEY_LIMIT} printable ASCII characters");
-            return Reply::json(StatusCode::BAD_REQUEST, &serde_json::json!({ "message": message }))
-                .into_response();
+            return refuse(request.uri().path(), StatusCode::BAD_REQUEST, &message);
         }
     };
     let (mut parts, body) = request.into_parts();

@@ -14,7 +14,7 @@ pub use gate::{Gate, Operator, SESSION_IDLE};
 pub use idempotency::{IdempotencyKey, idempotency_layer};
 pub use openapi::{About, openapi_document};
 pub use reply::Reply;
-pub use request::{RequestContext, note_tenant, request_id};
+pub use request::{RequestContext, note_tenant, request_id, user_token};
 pub use routes::{Route, route, router, router_with_slashes};
 
 use billing::{Caller, Refusal, Tenant};

@@ -1,6 +1,7 @@
 //! The request that a task is about: what its log lines say of it.
 
 use std::sync::{Arc, OnceLock};
+use uuid::Uuid;
 
 tokio::task_local! {
     static CURRENT: Arc<RequestContext>;
@@ -10,13 +11,14 @@ tokio::task_local! {
 #[derive(Debug)]
 pub struct RequestContext {
     id: String,
+    user_token: Uuid,
     tenant: OnceLock<String>,
 }
 
 impl RequestContext {
-    /// A request with this id, of a tenant still unknown.
-    pub fn new(id: String) -> RequestContext {
-        RequestContext { id, tenant: OnceLock::new() }
+    /// A request with this id, recorded under this token, of a tenant still unknown.
+    pub fn new(id: String, user_token: Uuid) -> RequestContext {
+        RequestContext { id, user_token, tenant: OnceLock::new() }
     }
 
     /// The id that the answer and the log carry.
@@ -44,4 +46,9 @@ pub fn note_tenant(name: &str) {
 /// The id of the current request; empty outside of one.
 pub fn request_id() -> String {
     CURRENT.try_with(|context| context.id.clone()).unwrap_or_default()
+}
+
+/// The user token of all that the current request records; outside of a request, a new one each time.
+pub fn user_token() -> Uuid {
+    CURRENT.try_with(|context| context.user_token).unwrap_or_else(|_| Uuid::new_v4())
 }
