@@ -70,6 +70,96 @@ fn a_request_with_two_lengths_is_refused() {
 }
 
 #[test]
+fn what_stands_in_a_body_is_no_header() {
+    scenario(|world| {
+        let lines = "\r\n\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n";
+        let plain = format!("{}{lines}", head(&format!("Content-Length: {}\r\n", lines.len())));
+        let chunked = format!(
+            "{}{:x};name=value\r\n{lines}\r\n2\r\n{{}}\r\n0\r\nX-Trailer: y\r\n\r\n",
+            head("Transfer-Encoding: chunked\r\n"),
+            lines.len()
+        );
+        let last = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        let statuses = |answer: &str| -> Vec<String> {
+            answer.match_indices("HTTP/1.1 ").map(|(at, _)| answer[at + 9..at + 12].to_owned()).collect()
+        };
+        let pipelined = format!("{plain}{chunked}{plain}{chunked}{last}");
+        let answer = Raw::connect(world.server()).ask(&pipelined);
+        assert_eq!(statuses(&answer), ["401", "401", "401", "401", "200"], "{answer}");
+
+        // The same, one by one, in one connection and in two pieces each.
+        let mut kept = Raw::connect(world.server());
+        for request in [&plain, &chunked, &plain] {
+            let (first, second) = request.split_at(request.len() - 20);
+            kept.send(first.as_bytes());
+            kept.send(second.as_bytes());
+            let answer = kept.read_until("\r\n\r\n");
+            assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+            let length = answer.to_lowercase();
+            let length =
+                length.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()).unwrap();
+            kept.read_exact(length.parse().unwrap());
+        }
+        let two = head("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n");
+        let answer = kept.ask(&format!("{two}0\r\n\r\n{last}"));
+        assert_eq!(statuses(&answer), ["400"], "the fourth is refused, and nothing after it: {answer}");
+    });
+}
+
+#[test]
+fn more_connections_than_may_be_open_are_turned_away() {
+    let server = strict(&["--connections", "2"]);
+    let hello = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    let mut open: Vec<Raw> = (0..2).map(|_| Raw::connect(&server)).collect();
+    for raw in &mut open {
+        raw.send(hello.as_bytes());
+        raw.read_until("ok");
+    }
+    // It sends nothing: what it sent might overtake the refusal.
+    let answer = Raw::connect(&server).rest();
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("Retry-After: 1"), "{answer}");
+    open[0].send(hello.as_bytes());
+    open[0].read_until("ok");
+    open[0].ask(&hello.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"));
+    // The place is free as soon as the server has seen that the connection is closed.
+    let is_let_in = || {
+        let mut raw = Raw::connect(&server);
+        raw.try_ask(&hello.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n")).starts_with("HTTP/1.1 200")
+    };
+    assert!((0..1000).any(|_| is_let_in()));
+}
+
+#[test]
+fn who_comes_while_the_queue_is_full_is_told_to_come_again() {
+    let server = strict(&["--concurrency", "1", "--queue", "0"]);
+    let http = testkit::Http::new(server.url());
+    let path = server.database().trim_start_matches("sqlite:");
+    let mut elsewhere = rusqlite::Connection::open(path).unwrap();
+    let lock = elsewhere.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
+    let admin = http.with_user("admin", testkit::ADMIN_PASSWORD).with("X-Killbill-CreatedBy", "me");
+    let tenant = serde_json::json!({ "apiKey": "k", "apiSecret": "s" });
+    let refused = |path: &str| {
+        let mut answers = (0..100_000).map(|_| http.post(path, serde_json::json!({})));
+        answers.find(|answer| answer.code() == 503).expect("nobody was sent away")
+    };
+    std::thread::scope(|scope| {
+        // It has the only place from some moment on, until the lock is given back; before that, another may have it.
+        let writing = scope.spawn(|| {
+            let mut answers = std::iter::repeat_with(|| admin.post("/1.0/kb/tenants", tenant.clone()));
+            answers.find(|answer| answer.code() != 503)
+        });
+        let killbill = refused("/1.0/kb/accounts");
+        let togai = refused("/customers");
+        drop(lock);
+        assert_eq!(killbill.header("retry-after"), Some("1"));
+        assert_eq!(killbill.json()["className"], "java.lang.RuntimeException", "{killbill}");
+        assert!(togai.json()["message"].is_string() && togai.json().get("className").is_none(), "{togai}");
+        writing.join().unwrap().unwrap().status(201);
+    });
+    http.get("/readyz").status(200);
+}
+
+#[test]
 fn too_many_or_too_long_headers_are_refused() {
     scenario(|world| {
         let many: String = (0..150).map(|number| format!("X-{number}: y\r\n")).collect();

@@ -45,6 +45,12 @@ impl Raw {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    /// [`Raw::ask`] of a server that may close the connection before it has heard all.
+    pub(crate) fn try_ask(&mut self, request: &str) -> String {
+        drop(self.0.write_all(request.as_bytes()));
+        self.rest()
+    }
+
     /// Sends, and reads all that comes until the server closes the connection.
     pub(crate) fn ask(&mut self, request: &str) -> String {
         self.send(request.as_bytes());

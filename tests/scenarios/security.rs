@@ -219,6 +219,7 @@ fn a_session_stands_for_the_password() {
         let subject = visitor.get("/security/subject").status(200).json();
         assert_eq!((&subject["principal"], &subject["isAuthenticated"]), (&json!("admin"), &json!(true)));
         assert_eq!(subject["session"]["timeout"], 3_600_000);
+        assert_eq!(subject["session"]["host"], "127.0.0.1", "where the password was shown");
         assert!(!set.contains(subject["session"]["id"].as_str().unwrap()), "the id is not the token");
         visitor.post("/accounts", json!({"currency": "USD"})).status(201);
         assert_eq!(visitor.get("/security/permissions").status(200).header("Set-Cookie"), None);

@@ -65,6 +65,9 @@ pub(crate) struct Options {
     /// How many more may wait; others are answered 503 with Retry-After [default: 4096]
     #[arg(long, env = "BILLHOOK_QUEUE", value_name = "N")]
     queue: Option<usize>,
+    /// How many connections may be open at once; others are answered 503 and closed [default: 4096]
+    #[arg(long, env = "BILLHOOK_CONNECTIONS", value_name = "N")]
+    connections: Option<usize>,
     /// Origins whose scripts may call, such as https://shop.example.com, separated by commas; * for all; none unless
     /// told. Kill Bill's desk answers all, as Kill Bill does
     #[arg(long, env = "BILLHOOK_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',')]
@@ -146,6 +149,7 @@ impl Options {
             idle_timeout: self.idle_timeout.or(other.idle_timeout),
             concurrency: self.concurrency.or(other.concurrency),
             queue: self.queue.or(other.queue),
+            connections: self.connections.or(other.connections),
             cors_origins: self.cors_origins.or(other.cors_origins),
             writers: self.writers.or(other.writers),
             readers: self.readers.or(other.readers),
@@ -167,9 +171,12 @@ impl Options {
         {
             bail!("public_url must begin with http:// or https://");
         }
-        for (name, value) in
-            [("concurrency", self.concurrency), ("writers", self.writers), ("readers", self.readers)]
-        {
+        for (name, value) in [
+            ("concurrency", self.concurrency),
+            ("connections", self.connections),
+            ("writers", self.writers),
+            ("readers", self.readers),
+        ] {
             if value == Some(0) {
                 bail!("{name} must be at least 1");
             }
@@ -180,6 +187,7 @@ impl Options {
             idle: Duration::from_secs(idle),
             concurrent: self.concurrency.unwrap_or(512),
             waiting: self.queue.unwrap_or(4096),
+            connections: self.connections.unwrap_or(4096),
         };
         Ok(Config {
             database,
@@ -249,7 +257,13 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        for text in ["request_timeout = 0", "concurrency = 0", "readers = 0", "public_url = 'example.com'"] {
+        for text in [
+            "request_timeout = 0",
+            "concurrency = 0",
+            "connections = 0",
+            "readers = 0",
+            "public_url = 'example.com'",
+        ] {
             assert!(parse(text).unwrap().settle("sqlite:a".into()).is_err(), "{text}");
         }
     }

@@ -1,22 +1,23 @@
 //! Connections: HTTP/1.1 and HTTP/2 (with prior knowledge) on one port, dropped when they stay silent.
 
+use crate::heads::Heads;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::Request;
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use axum::extract::{ConnectInfo, Request};
 use hyper::body::Incoming;
 use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use std::io;
 use std::mem::MaybeUninit;
+use std::net::{Shutdown, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tower::Service;
 
 /// Most bytes of a request's line and headers.
@@ -28,28 +29,40 @@ const HEADER_LIMIT: usize = 100;
 /// Most requests at once in one HTTP/2 connection.
 const STREAM_LIMIT: u32 = 128;
 
-/// Accepts and serves connections until `ending` says true, then lets requests under way end. A connection without a
-/// request, a half-sent one included, is dropped after `idle` to one and a half times `idle`.
+/// What a connection too many hears.
+const TOO_MANY: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+/// Accepts and serves connections until `ending` says true, then lets requests under way end. More than `most` at once
+/// are refused. A connection without a request, a half-sent one included, is dropped after `idle` to one and a half
+/// times `idle`.
 pub(crate) async fn serve(
     listener: TcpListener,
     app: Router,
     idle: Duration,
+    most: usize,
     mut ending: watch::Receiver<bool>,
 ) {
     let builder = builder();
     let served = watch::Sender::new(());
+    let places = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = ending.wait_for(|ending| *ending) => break,
         };
         match accepted {
-            Ok((stream, _)) => {
-                let connection = serve_one(builder.clone(), stream, app.clone(), idle, ending.clone());
+            Ok((stream, peer)) => {
+                let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                    turn_away(stream);
+                    continue;
+                };
+                let connection =
+                    serve_one(builder.clone(), (stream, peer), app.clone(), idle, ending.clone());
                 let alive = served.subscribe();
                 tokio::spawn(async move {
                     connection.await;
-                    drop(alive);
+                    drop((place, alive));
                 });
             }
             Err(error) if is_of_one_connection(&error) => {}
@@ -62,6 +75,15 @@ pub(crate) async fn serve(
     }
     drop(listener);
     served.closed().await;
+}
+
+/// Says why, and closes. A new socket has room for these bytes, so nobody waits; whether the client hears them is the
+/// client's affair.
+fn turn_away(stream: TcpStream) {
+    if let Ok(mut stream) = stream.into_std() {
+        let _ = io::Write::write_all(&mut stream, TOO_MANY);
+        let _ = stream.shutdown(Shutdown::Write);
+    }
 }
 
 fn builder() -> auto::Builder<TokioExecutor> {
@@ -90,7 +112,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 
 async fn serve_one(
     builder: auto::Builder<TokioExecutor>,
-    stream: TcpStream,
+    (stream, peer): (TcpStream, SocketAddr),
     app: Router,
     idle: Duration,
     mut ending: watch::Receiver<bool>,
@@ -98,8 +120,8 @@ async fn serve_one(
     // An answer must not wait for the acknowledgement of the one before. Without it it is only slower.
     let _ = stream.set_nodelay(true);
     let watch = Arc::new(Watch::default());
-    let service = Counted { app, watch: Arc::clone(&watch) };
-    let io = Watched { stream: TokioIo::new(stream), watch: Arc::clone(&watch), line: Line::default() };
+    let service = Counted { app, peer, watch: Arc::clone(&watch) };
+    let io = Watched { stream: TokioIo::new(stream), watch: Arc::clone(&watch), heads: Heads::default() };
     let connection = builder.serve_connection(io, service);
     tokio::pin!(connection);
     let mut silent = Silence::default();
@@ -128,8 +150,8 @@ async fn serve_one(
 struct Watch {
     begun: AtomicU64,
     under_way: AtomicUsize,
-    /// Lines `Content-Length` that came, less those that requests had: see [`Counted::has_two_lengths`].
-    lengths: AtomicI64,
+    /// The number, from 1, of the first request with an ambiguous length.
+    ambiguous: OnceLock<u64>,
 }
 
 /// How long a connection has been silent.
@@ -153,6 +175,8 @@ impl Silence {
 /// The server behind one connection.
 struct Counted {
     app: Router,
+    /// Who is at the other end.
+    peer: SocketAddr,
     watch: Arc<Watch>,
 }
 
@@ -166,14 +190,9 @@ impl Drop for UnderWay {
 }
 
 impl Counted {
-    /// A request with both `Content-Length` and `Transfer-Encoding` is how one request is smuggled in another. hyper
-    /// drops the length without a word, so its line is noticed where bytes come in.
-    fn has_two_lengths(&self, request: &http::Request<Incoming>) -> bool {
-        if request.headers().contains_key(CONTENT_LENGTH) {
-            self.watch.lengths.fetch_sub(1, Relaxed);
-            return false;
-        }
-        request.headers().contains_key(TRANSFER_ENCODING) && self.watch.lengths.load(Relaxed) > 0
+    /// Whether this request, or one before it, told its length in two ways: see [`Heads`].
+    fn is_ambiguous(&self, number: u64) -> bool {
+        self.watch.ambiguous.get().is_some_and(|first| *first <= number)
     }
 }
 
@@ -186,18 +205,20 @@ impl hyper::service::Service<http::Request<Incoming>> for Counted {
     type Future = Answer;
 
     fn call(&self, request: http::Request<Incoming>) -> Answer {
-        self.watch.begun.fetch_add(1, Relaxed);
+        let number = self.watch.begun.fetch_add(1, Relaxed) + 1;
         self.watch.under_way.fetch_add(1, Relaxed);
         let under_way = UnderWay(Arc::clone(&self.watch));
-        if self.has_two_lengths(&request) {
+        if self.is_ambiguous(number) {
             let refused = crate::front::refuse(
                 request.uri().path(),
                 http::StatusCode::BAD_REQUEST,
-                "Content-Length and Transfer-Encoding exclude each other",
+                "The body's length is ambiguous: Content-Length and Transfer-Encoding exclude each other",
             );
             return Box::pin(async move { Ok(crate::front::and_close(refused)) });
         }
-        let answer = self.app.clone().call(Request::from(request.map(Body::new)));
+        let mut request = Request::from(request.map(Body::new));
+        request.extensions_mut().insert(ConnectInfo(self.peer));
+        let answer = self.app.clone().call(request);
         Box::pin(async move {
             let answer = answer.await;
             drop(under_way);
@@ -206,43 +227,11 @@ impl hyper::service::Service<http::Request<Incoming>> for Counted {
     }
 }
 
-/// A stream whose incoming lines are watched.
+/// A stream whose incoming heads are watched.
 struct Watched {
     stream: TokioIo<TcpStream>,
     watch: Arc<Watch>,
-    line: Line,
-}
-
-/// The beginning of the line that is coming in.
-#[derive(Default)]
-struct Line {
-    begin: [u8; LENGTH_NAME.len()],
-    len: usize,
-}
-
-const LENGTH_NAME: &[u8] = b"content-length:";
-
-impl Line {
-    /// Takes the next bytes, and answers how many lines `Content-Length` became known by them.
-    fn take(&mut self, bytes: &[u8]) -> i64 {
-        let mut lengths = 0;
-        let mut rest = bytes;
-        loop {
-            let end = memchr::memchr(b'\n', rest);
-            let part = &rest[..end.unwrap_or(rest.len())];
-            if self.len < self.begin.len() {
-                let taken = part.len().min(self.begin.len() - self.len);
-                self.begin[self.len..self.len + taken].copy_from_slice(&part[..taken]);
-                self.len += taken;
-                if self.len == self.begin.len() && self.begin.eq_ignore_ascii_case(LENGTH_NAME) {
-                    lengths += 1;
-                }
-            }
-            let Some(end) = end else { return lengths };
-            self.len = 0;
-            rest = &rest[end + 1..];
-        }
-    }
+    heads: Heads,
 }
 
 impl Read for Watched {
@@ -258,9 +247,8 @@ impl Read for Watched {
         match Pin::new(&mut self.stream).poll_read(context, buffer.unfilled()) {
             Poll::Ready(Ok(())) => {
                 let filled = buffer.filled();
-                let lengths = self.line.take(filled);
-                if lengths > 0 {
-                    self.watch.lengths.fetch_add(lengths, Relaxed);
+                if let Some(number) = self.heads.take(filled) {
+                    self.watch.ambiguous.get_or_init(|| number);
                 }
                 into.put_slice(filled);
                 Poll::Ready(Ok(()))
@@ -303,15 +291,6 @@ impl Write for Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_content_length_is_seen_however_it_is_cut() {
-        let head = b"POST /x HTTP/1.1\r\nHost: a\r\ncOntent-Length: 3\r\nX-Content-Length: 4\r\n\r\n";
-        for cut in 0..head.len() {
-            let mut line = Line::default();
-            assert_eq!(line.take(&head[..cut]) + line.take(&head[cut..]), 1, "cut at {cut}");
-        }
-    }
 
     #[test]
     fn silence_is_three_looks_without_a_request() {

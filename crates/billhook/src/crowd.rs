@@ -39,6 +39,11 @@ impl Crowd {
         self.places.acquire().await.ok()
     }
 
+    /// Whether whoever came now would be sent away.
+    pub(crate) fn is_full(&self) -> bool {
+        self.places.available_permits() == 0 && self.waiting.load(Relaxed) >= self.most_waiting
+    }
+
     /// How many are worked on, and how many wait.
     pub(crate) fn counts(&self) -> (usize, usize) {
         (self.size - self.places.available_permits().min(self.size), self.waiting.load(Relaxed))
@@ -57,9 +62,11 @@ mod tests {
         let crowd = Crowd::new(1, 1);
         let mut context = Context::from_waker(Waker::noop());
         let Poll::Ready(first) = pin!(crowd.enter()).poll(&mut context) else { panic!("there is a place") };
+        assert!(!crowd.is_full());
         let mut second = pin!(crowd.enter());
         assert!(second.as_mut().poll(&mut context).is_pending());
         assert_eq!(crowd.counts(), (1, 1));
+        assert!(crowd.is_full());
         assert!(matches!(pin!(crowd.enter()).poll(&mut context), Poll::Ready(None)));
         assert_eq!(crowd.counts(), (1, 1));
         drop(first);

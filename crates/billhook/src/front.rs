@@ -1,24 +1,25 @@
 //! What every request passes on its way to a desk, in one layer: its id, limits of size, time and number, `CORS`, a
 //! panic that becomes a 500, gzip, its line in the log and its place in the metrics.
 
+use crate::bodies::{Bodies, Unheld, discard};
 use crate::crowd::Crowd;
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::{cors::Cors, gzip};
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::Body;
 use axum::extract::{MatchedPath, Request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::Route;
 use edge::{Reply, RequestContext};
-use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, Method, StatusCode};
 use http_body::Body as _;
-use http_body_util::BodyExt as _;
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
+use tokio::sync::SemaphorePermit;
 use tower::{Layer, Service};
 use uuid::Uuid;
 
@@ -30,8 +31,10 @@ const OLD_REQUEST_ID: HeaderName = HeaderName::from_static("x-killbill-request-i
 /// Most characters of a request id that a client chooses.
 const REQUEST_ID_LIMIT: usize = 128;
 
-/// Most bytes of a too long body that are taken in before it is refused.
-const FORGIVEN: usize = 8 * 1024 * 1024;
+/// Most bytes of all bodies that are held at once.
+const ROOM: usize = 128 * 1024 * 1024;
+
+const BUSY: &str = "The server is busy; try again shortly";
 
 /// The limits of a request.
 #[derive(Clone, Debug)]
@@ -46,11 +49,14 @@ pub(crate) struct Limits {
     pub(crate) concurrent: usize,
     /// How many more may wait.
     pub(crate) waiting: usize,
+    /// How many connections may be open at once.
+    pub(crate) connections: usize,
 }
 
 /// What the layer knows for all requests.
 pub(crate) struct Front {
     pub(crate) limits: Limits,
+    bodies: Bodies,
     pub(crate) crowd: Crowd,
     pub(crate) cors: Cors,
     pub(crate) metrics: Arc<Metrics>,
@@ -58,7 +64,9 @@ pub(crate) struct Front {
 
 impl Front {
     pub(crate) fn new(limits: Limits, cors: Cors, metrics: Arc<Metrics>) -> Front {
-        Front { crowd: Crowd::new(limits.concurrent, limits.waiting), limits, cors, metrics }
+        let bodies = Bodies::new(ROOM, limits.body);
+        let crowd = Crowd::new(limits.concurrent, limits.waiting);
+        Front { bodies, crowd, limits, cors, metrics }
     }
 }
 
@@ -136,15 +144,20 @@ impl Front {
         if let Some(preflight) = self.cors.preflight(&request) {
             return preflight;
         }
-        let request = match self.receive(request).await {
-            Ok(request) => request,
+        let busy = || refuse(&asked.path, StatusCode::SERVICE_UNAVAILABLE, BUSY);
+        if self.crowd.is_full() {
+            // None of the body is kept while so many wait. A client that sends without listening still hears why.
+            if !request.headers().contains_key(EXPECT) {
+                let _ = tokio::time::timeout(self.limits.time, discard(request.into_body())).await;
+            }
+            return busy();
+        }
+        let (request, _held) = match self.receive(request).await {
+            Ok(received) => received,
             Err(refused) => return refused,
         };
         let work = async {
-            let Some(_place) = self.crowd.enter().await else {
-                let busy = "The server is busy; try again shortly";
-                return refuse(&asked.path, StatusCode::SERVICE_UNAVAILABLE, busy);
-            };
+            let Some(_place) = self.crowd.enter().await else { return busy() };
             unpanicked(route, request, &asked.path).await
         };
         tokio::time::timeout(self.limits.time, work).await.unwrap_or_else(|_| {
@@ -152,15 +165,17 @@ impl Front {
         })
     }
 
-    /// Waits for the whole body. Nothing is held meanwhile, so that slow senders hinder nobody.
-    async fn receive(&self, request: Request) -> Result<Request, Response> {
+    /// Waits for the whole body, which takes room in memory until the second value is dropped. Nothing else is held
+    /// meanwhile, so that slow senders hinder nobody.
+    async fn receive(&self, request: Request) -> Result<(Request, Option<SemaphorePermit<'_>>), Response> {
         if request.body().is_end_stream() {
-            return Ok(request);
+            return Ok((request, None));
         }
         let (parts, body) = request.into_parts();
+        let refuse = |status, message: &str| and_close(refuse(parts.uri.path(), status, message));
         let too_large = || {
             let message = format!("The body has more than {} bytes", self.limits.body);
-            and_close(refuse(parts.uri.path(), StatusCode::PAYLOAD_TOO_LARGE, &message))
+            refuse(StatusCode::PAYLOAD_TOO_LARGE, &message)
         };
         let told = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         if told.is_some_and(|length: u64| length > self.limits.body as u64) {
@@ -168,16 +183,12 @@ impl Front {
             let _ = tokio::time::timeout(self.limits.time, discard(body)).await;
             return Err(too_large());
         }
-        match tokio::time::timeout(self.limits.time, to_bytes(body, self.limits.body)).await {
-            Ok(Ok(bytes)) => Ok(Request::from_parts(parts, Body::from(bytes))),
-            Ok(Err(error)) if is_over_limit(&error) => Err(too_large()),
-            Ok(Err(_)) => {
-                Err(and_close(refuse(parts.uri.path(), StatusCode::BAD_REQUEST, "The body is incomplete")))
-            }
-            Err(_) => {
-                let message = "The body did not arrive in time";
-                Err(and_close(refuse(parts.uri.path(), StatusCode::REQUEST_TIMEOUT, message)))
-            }
+        match tokio::time::timeout(self.limits.time, self.bodies.hold(body)).await {
+            Ok(Ok((bytes, held))) => Ok((Request::from_parts(parts, Body::from(bytes)), held)),
+            Ok(Err(Unheld::TooLong)) => Err(too_large()),
+            Ok(Err(Unheld::NoRoom)) => Err(refuse(StatusCode::SERVICE_UNAVAILABLE, BUSY)),
+            Ok(Err(Unheld::Broken)) => Err(refuse(StatusCode::BAD_REQUEST, "The body is incomplete")),
+            Err(_) => Err(refuse(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time")),
         }
     }
 
@@ -256,22 +267,6 @@ pub(crate) fn and_close(mut response: Response) -> Response {
     response
 }
 
-/// Takes in a body and forgets it, as far as it is worth the while.
-async fn discard(mut body: Body) {
-    let mut left = FORGIVEN;
-    while let Some(Ok(frame)) = body.frame().await {
-        let length = frame.data_ref().map_or(0, Bytes::len);
-        if length >= left {
-            return;
-        }
-        left -= length;
-    }
-}
-
-fn is_over_limit(error: &axum::Error) -> bool {
-    std::error::Error::source(error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>())
-}
-
 /// The line of a request in the log. It has the route instead of the path and no query: those may be personal.
 fn note(
     context: &RequestContext,
@@ -291,4 +286,55 @@ fn note(
         };
     }
     if status.is_server_error() { line!(warn) } else { line!(info) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::Router;
+    use axum::body::to_bytes;
+    use axum::routing::get;
+
+    /// A server with a handler that panics at once, one that does later, and one that does not.
+    fn app() -> Router {
+        let second = Duration::from_secs(1);
+        let limits =
+            Limits { body: 10, time: second, idle: second, concurrent: 1, waiting: 0, connections: 1 };
+        let metrics = Arc::new(Metrics::new(std::iter::empty()));
+        let front = Front::new(limits, Cors::new(Vec::new()), metrics);
+        async fn panics() -> &'static str {
+            panic!("on purpose")
+        }
+        async fn panics_later() -> &'static str {
+            tokio::task::yield_now().await;
+            panic!("on purpose")
+        }
+        Router::new()
+            .route("/1.0/kb/panics", get(panics))
+            .route("/customers", get(panics_later))
+            .route("/v1/account", get(|| async { "well" }))
+            .layer(FrontLayer(Arc::new(front)))
+    }
+
+    async fn ask(app: &mut Router, path: &str) -> (StatusCode, String) {
+        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        let answer = app.call(request).await.unwrap();
+        let status = answer.status();
+        let body = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_500_in_the_desks_shape_and_takes_no_place() {
+        let mut app = app();
+        for _ in 0..3 {
+            let (status, body) = ask(&mut app, "/1.0/kb/panics").await;
+            assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+            assert!(body.contains("java.lang.RuntimeException") && !body.contains("on purpose"), "{body}");
+            let (status, body) = ask(&mut app, "/customers").await;
+            assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+            assert!(body.starts_with("{\"message\":") && !body.contains("on purpose"), "{body}");
+        }
+        assert_eq!(ask(&mut app, "/v1/account").await, (StatusCode::OK, "well".to_owned()));
+    }
 }

@@ -1,5 +1,6 @@
 //! The binary: command line, configuration and wiring.
 
+mod bodies;
 mod commands;
 mod config;
 mod connections;
@@ -8,6 +9,7 @@ mod crowd;
 mod documents;
 mod front;
 mod gzip;
+mod heads;
 mod health;
 mod log;
 mod metrics;

@@ -1,7 +1,7 @@
 //! Wiring: the desks over one edge, served until the process is told to end.
 
 use crate::config::Config;
-use crate::front::{Front, FrontLayer};
+use crate::front::{Front, FrontLayer, Limits};
 use crate::metrics::Metrics;
 use crate::{connections, documents, front, health};
 use anyhow::Context;
@@ -50,7 +50,7 @@ pub(crate) fn run(
         ready(address);
         tracing::info!(%address, node = edge.settings.node_name, "the server has started");
         tokio::spawn(edge::work_forever(Arc::clone(&edge)));
-        serve(listener, app(edge, config), config.limits.idle, told_to_end).await;
+        serve(listener, app(edge, config), &config.limits, told_to_end).await;
         anyhow::Ok(())
     })?;
     // What a handler that ran into the end of its grace still waits for.
@@ -61,9 +61,10 @@ pub(crate) fn run(
 }
 
 /// Serves until told to end, and then until requests under way are done or their time is over.
-async fn serve(listener: TcpListener, app: Router, idle: Duration, told_to_end: impl Future<Output = ()>) {
+async fn serve(listener: TcpListener, app: Router, limits: &Limits, told_to_end: impl Future<Output = ()>) {
     let ending = watch::Sender::new(false);
-    let mut serving = pin!(connections::serve(listener, app, idle, ending.subscribe()));
+    let mut serving =
+        pin!(connections::serve(listener, app, limits.idle, limits.connections, ending.subscribe()));
     tokio::select! {
         () = serving.as_mut() => return,
         () = told_to_end => ending.send_replace(true),
