@@ -76,12 +76,12 @@ async fn page(Path(name): Path<String>) -> Response {
         .collect();
     Html(format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Billhook: API</title>\n\
-         <meta name=\"viewport\" content=\"width=device-width\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\"><link rel=\"icon\" href=\"data:,\">\n\
          <style>nav a {{ margin-right: 1.5em; color: #fff }} nav a[aria-current] {{ font-weight: bold }}</style>\n\
          <script type=\"module\" src=\"{RAPIDOC_PATH}\"></script></head>\n\
          <body><rapi-doc spec-url=\"/openapi/{name}.json\" render-style=\"read\" theme=\"light\" load-fonts=\"false\"\n\
          show-header=\"true\" allow-spec-url-load=\"false\" allow-spec-file-load=\"false\" allow-server-selection=\"false\"\n\
-         header-color=\"#234\" heading-text=\"Billhook\"><nav slot=\"header\">{links}</nav></rapi-doc></body></html>\n"
+         header-color=\"#234\" heading-text=\"Billhook\"><span slot=\"logo\"></span><nav slot=\"header\">{links}</nav></rapi-doc></body></html>\n"
     ))
     .into_response()
 }
