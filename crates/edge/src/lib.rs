@@ -145,3 +145,25 @@ impl Edge {
         self.store.read_point(work).await.unwrap_or_else(|error| errors.reply(&error))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::response::IntoResponse;
+
+    #[test]
+    fn a_busy_storage_is_told_apart_from_a_broken_one() {
+        fn said(status: StatusCode, sentence: &str) -> Reply {
+            Reply::json(status, &sentence)
+        }
+        let errors =
+            ErrorShape { refusal: |refusal| said(StatusCode::CONFLICT, &refusal.to_string()), failure: said };
+        let status = |error: StoreError| errors.reply(&error.into()).into_response().status();
+        for busy in [StoreError::Overloaded, StoreError::Timeout, StoreError::Conflict("x".into())] {
+            assert_eq!(status(busy), StatusCode::SERVICE_UNAVAILABLE);
+        }
+        for broken in [StoreError::Corrupt("x".into()), StoreError::Engine("x".into())] {
+            assert_eq!(status(broken), StatusCode::INTERNAL_SERVER_ERROR);
+        }
+    }
+}
