@@ -187,6 +187,17 @@ fn a_tenant_whose_work_cannot_be_done_stops_no_other_and_the_reason_is_shown() {
         assert_eq!(book.store.write_now(give_up).unwrap(), 1);
         let listed = world.billhook(["work", "failed"]);
         assert!(listed.contains("\t#-7\t") && listed.contains(&reason), "{listed}");
+
+        // A tenant whose row cannot be read: his work is what there is to look at.
+        let spoil = move |tx: &mut dyn Connection| {
+            let sql = "INSERT INTO tenants (record_id, id, api_key, api_secret_hash, created_by, created_at)
+                       VALUES ($1, $2, 'spoilt', '', '', 9223372036854775807)";
+            Ok(tx.execute(sql, &[unknown.0.into(), uuid::Uuid::new_v4().into()])?)
+        };
+        assert_eq!(book.store.write_now(spoil).unwrap(), 1);
+        let unread = move |tx: &mut dyn Connection| Ok(storage::tenants::by_number(tx, unknown).is_err());
+        assert!(book.store.read_now(unread).unwrap());
+        assert_eq!(world.billhook(["work", "failed"]), listed);
     });
 }
 

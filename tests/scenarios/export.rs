@@ -207,3 +207,18 @@ fn what_is_broken_leaves_nothing() {
         assert_eq!(succeeds(&database, &["tenant", "list"], "").lines().count(), 1);
     });
 }
+
+#[test]
+fn a_moved_clock_stays_behind_unless_told() {
+    scenario(|world| {
+        world.killbill().send("PUT", "/test/clock?days=2", None::<&str>).status(200);
+        let exported = export(world);
+        for (options, is_moved) in [(&["import"][..], false), (&["import", "--keep-clock"], true)] {
+            let database = Engine::Sqlite.create_database();
+            succeeds(&database, options, &exported);
+            let store = Store::open(&database, StoreOptions::default()).unwrap();
+            let tenants = store.read_now(|tx| Ok(storage::tenants::all(tx)?)).unwrap();
+            assert_eq!(!tenants[0].clock_offset.is_zero(), is_moved, "{options:?}");
+        }
+    });
+}

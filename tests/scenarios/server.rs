@@ -111,6 +111,41 @@ fn a_demo_leaves_a_book_in_use_alone() {
     });
 }
 
+/// Why a server outside test mode does not start on the world's book. It cannot listen at that address anyway.
+fn complaint_at_start(world: &World, options: &[&str]) -> String {
+    let serve = ["serve", "--listen", "192.0.2.1:1"].into_iter().chain(options.iter().copied());
+    let output = world.billhook_output(serve);
+    assert!(!output.status.success());
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_server_leaves_a_demos_book_alone_unless_told() {
+    scenario_alone(|world| {
+        assert!(complaint_at_start(world, &[]).contains("cannot listen"));
+        let demo = ["--api-key", "bob", "--api-secret", "lazar", "--name", "Demo"];
+        world.billhook(["tenant", "create"].into_iter().chain(demo));
+        let told = complaint_at_start(world, &[]);
+        assert!(told.contains("a demo's") && told.contains("--force"), "{told}");
+        assert!(complaint_at_start(world, &["--force"]).contains("cannot listen"));
+    });
+}
+
+#[test]
+fn a_server_outside_test_mode_leaves_moved_clocks_alone() {
+    scenario_alone(|world| {
+        let key = world.tenant().api_key.as_str();
+        world.killbill().send("PUT", "/test/clock?days=2", None::<&str>).status(200);
+        let told = complaint_at_start(world, &[]);
+        assert!(told.contains(&format!("billhook tenant reset-clock --tenant {key}")), "{told}");
+        assert!(complaint_at_start(world, &["--test-mode"]).contains("cannot listen"));
+        world.billhook(["tenant", "reset-clock", "--tenant", key]);
+        assert!(complaint_at_start(world, &[]).contains("cannot listen"));
+        let output = world.billhook_output(["tenant", "reset-clock", "--tenant", "nobody"]);
+        assert!(String::from_utf8_lossy(&output.stderr).contains("no tenant has API key nobody"));
+    });
+}
+
 #[test]
 fn the_server_is_ready_and_tells_its_figures() {
     scenario(|world| {
@@ -206,6 +241,14 @@ fn browsers_of_a_named_origin_may_call() {
     assert_eq!(own.header("access-control-allow-origin"), Some("https://shop.example.com"));
     let other = http.with("Origin", "https://evil.example.com").get("/openapi/killbill.json").status(200);
     assert_eq!(other.header("access-control-allow-origin"), None);
+    let kill_bill =
+        |origin: &str| http.with("Origin", origin).request("OPTIONS", "/1.0/kb/accounts", None).status(200);
+    let own = kill_bill("https://shop.example.com");
+    assert_eq!(own.header("access-control-allow-origin"), Some("https://shop.example.com"));
+    assert_eq!(own.header("access-control-allow-credentials"), Some("true"));
+    let other = kill_bill("https://evil.example.com");
+    assert_eq!(other.header("access-control-allow-origin"), None);
+    assert_eq!(other.header("access-control-allow-credentials"), None);
     let asked = http.with("Origin", "https://shop.example.com").with("Access-Control-Request-Method", "PUT");
     let preflight = asked.request("OPTIONS", "/customers", None).status(204);
     assert!(

@@ -240,3 +240,42 @@ fn racing_uploads_leave_one_value() {
         assert_eq!(values(&kb, "/tenants/uploadPerTenantConfig").as_array().unwrap().len(), 1);
     });
 }
+
+#[test]
+fn a_name_and_a_domain_that_cannot_be_are_refused() {
+    scenario(|world| {
+        let own = &world.tenant().api_key;
+        let create = |key: &str, more: [&str; 2]| {
+            let arguments = ["tenant", "create", "--api-key", key, "--api-secret", "s"];
+            world.billhook_output(arguments.into_iter().chain(more))
+        };
+        let label = "d".repeat(63);
+        let domain = |last: usize| format!("{own}.{label}.{label}.{label}.{}", "e".repeat(last - own.len()));
+        let long_domain = domain(253 - 3 * 64 - 1);
+        let key = format!("{own}-named");
+        assert!(create(&key, ["--name", &"é".repeat(255)]).status.success());
+        let key = format!("{own}-domain");
+        assert!(create(&key, ["--domain", &long_domain]).status.success());
+        let key = format!("{own}-other");
+        let too_long = domain(254 - 3 * 64 - 1);
+        for (more, told) in [
+            (["--name", &"é".repeat(256)], "255"),
+            (["--name", "a\nb"], "control"),
+            (["--domain", &too_long], "253"),
+            (["--domain", "a\u{7f}b"], "control"),
+            (["--domain", "a b.example.com"], "host name"),
+            (["--domain", "Example.com"], "host name"),
+            (["--domain", "a..b"], "host name"),
+            (["--domain", ""], "host name"),
+            (["--domain", &long_domain], "domain"),
+        ] {
+            let output = create(&key, more);
+            let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(!output.status.success() && complaint.contains(told), "{more:?}: {complaint}");
+            assert!(!complaint.contains("API key"), "{complaint}");
+        }
+        assert!(create(&key, ["--domain", &format!("{own}.example.com")]).status.success());
+        let again = create(&key, ["--domain", &format!("{own}.example.org")]);
+        assert!(String::from_utf8_lossy(&again.stderr).contains("API key"), "{again:?}");
+    });
+}

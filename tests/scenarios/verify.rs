@@ -159,6 +159,18 @@ fn added_deleted_and_reordered_records_are_found() {
 }
 
 #[test]
+fn records_of_a_tenant_who_is_not_there_are_found_beside_the_only_one() {
+    scenario_alone(|world| {
+        make_book(world);
+        let only = world.tenant().api_key.as_str();
+        tamper(world, "UPDATE tags SET tenant_id = tenant_id + 1000");
+        let found = differences(world);
+        assert!(found.contains("tenant unknown") && found.contains("of tags"), "{found}");
+        assert!(!world.billhook_output(["verify", "--tenant", only]).stdout.is_empty());
+    });
+}
+
+#[test]
 fn orphans_are_found() {
     scenario_alone(|world| {
         make_book(world);

@@ -14,8 +14,8 @@ use storage::StoreOptions;
 /// Which book a command works on, and the file with what is not told otherwise.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Book {
-    /// Where the book is: sqlite:PATH or postgres://USER@HOST/NAME [default: sqlite:DATA/billhook.sqlite, where DATA is
-    /// $STATE_DIRECTORY (set by systemd), /var/lib/billhook for root, or ~/.local/share/billhook]
+    /// Where the book is: sqlite:PATH or postgres://USER@HOST/NAME [default: sqlite:DATA/billhook.sqlite, and
+    /// sqlite:DATA/demo.sqlite for the demo, where DATA is $STATE_DIRECTORY (set by systemd), /var/lib/billhook for root, or ~/.local/share/billhook]
     #[arg(long, global = true, env = "BILLHOOK_DATABASE", hide_env_values = true, value_name = "URL")]
     database: Option<String>,
     /// A TOML file with options, named as the flags with _ for -, such as: test_mode = true
@@ -68,8 +68,8 @@ pub(crate) struct Options {
     /// How many connections may be open at once; others are answered 503 and closed [default: 4096]
     #[arg(long, env = "BILLHOOK_CONNECTIONS", value_name = "N")]
     connections: Option<usize>,
-    /// Origins whose scripts may call, such as https://shop.example.com, separated by commas; * for all; none unless
-    /// told. Kill Bill's desk answers all, as Kill Bill does
+    /// Origins whose scripts may call, such as https://shop.example.com, separated by commas; * for all. Unless
+    /// told, none, but at Kill Bill's desk all, as at Kill Bill
     #[arg(long, env = "BILLHOOK_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',')]
     cors_origins: Option<Vec<String>>,
     /// Threads and connections that write to PostgreSQL [default: 16]
@@ -100,16 +100,25 @@ impl Book {
     pub(crate) fn database(&self) -> anyhow::Result<String> {
         match &self.database {
             Some(database) => Ok(database.clone()),
-            None => self.file()?.database.map_or_else(default_database, Ok),
+            None => self.file()?.database.map_or_else(|| default_database(BOOK_FILE), Ok),
         }
     }
 
     /// All options: `flags` hold what flags and environment say.
     pub(crate) fn config(&self, flags: &Options) -> anyhow::Result<Config> {
+        self.config_with(flags, BOOK_FILE)
+    }
+
+    /// All options of the demo. Unless told otherwise it has a book of its own, which no other command takes by itself.
+    pub(crate) fn config_of_demo(&self) -> anyhow::Result<Config> {
+        self.config_with(&Options::default(), DEMO_FILE)
+    }
+
+    fn config_with(&self, flags: &Options, default_file: &str) -> anyhow::Result<Config> {
         let file = self.file()?;
         let database = match self.database.clone().or(file.database.clone()) {
             Some(database) => database,
-            None => default_database()?,
+            None => default_database(default_file)?,
         };
         flags.clone().over(file).settle(database)
     }
@@ -208,7 +217,13 @@ impl Options {
     }
 }
 
-fn default_database() -> anyhow::Result<String> {
+/// The book's file in the data directory.
+const BOOK_FILE: &str = "billhook.sqlite";
+
+/// The file of the demo's book there.
+const DEMO_FILE: &str = "demo.sqlite";
+
+fn default_database(file: &str) -> anyhow::Result<String> {
     let folder = if let Some(folder) = std::env::var_os("STATE_DIRECTORY") {
         PathBuf::from(folder)
     } else if let Some(folder) = std::env::var_os("XDG_DATA_HOME") {
@@ -219,7 +234,7 @@ fn default_database() -> anyhow::Result<String> {
             _ => PathBuf::from("/var/lib/billhook"),
         }
     };
-    let path = folder.join("billhook.sqlite");
+    let path = folder.join(file);
     let path = path.to_str().context("the data directory's name is no UTF-8: give --database")?;
     Ok(format!("sqlite:{path}"))
 }
@@ -246,6 +261,16 @@ mod tests {
         assert_eq!(config.log_format, LogFormat::Json);
         assert_eq!(config.limits.time, Duration::from_secs(30));
         assert!(!config.test_mode);
+    }
+
+    #[test]
+    fn the_demo_has_a_book_of_its_own_unless_told() {
+        let book = |database: Option<&str>| Book { database: database.map(str::to_owned), config: None };
+        let serves = book(None).config(&Options::default()).unwrap().database;
+        let demos = book(None).config_of_demo().unwrap().database;
+        assert!(serves.ends_with("/billhook.sqlite") && demos.ends_with("/demo.sqlite"), "{serves} {demos}");
+        assert_eq!(book(None).database().unwrap(), serves);
+        assert_eq!(book(Some("sqlite:a")).config_of_demo().unwrap().database, "sqlite:a");
     }
 
     #[test]

@@ -1,14 +1,20 @@
-//! CORS for browsers on other origins, at all desks but Kill Bill's, whose contract has headers of its own.
+//! CORS for browsers on other origins. Kill Bill's desk has headers of its own, which its contract wants; they stay
+//! for those origins alone that may call, where somebody named any.
 
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
+    ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
-/// From where browsers may call. Credentials are never allowed: the desks' tokens are sent by scripts that have them,
+fn is_kill_bills(request: &Request) -> bool {
+    request.uri().path().starts_with("/1.0/")
+}
+
+/// From where browsers may call. Credentials are allowed at Kill Bill's desk alone: the other desks' tokens are sent by scripts that have them,
 /// not by the browser itself.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cors {
@@ -28,13 +34,35 @@ impl Cors {
 
     /// The origin of a request, if it comes from one that may call and this is not Kill Bill's desk.
     pub(crate) fn origin(&self, request: &Request) -> Option<HeaderValue> {
-        if self.origins.is_empty() || request.uri().path().starts_with("/1.0/") {
+        if is_kill_bills(request) {
             return None;
         }
-        let origin = request.headers().get(ORIGIN)?;
-        let is_allowed =
-            self.origins.iter().any(|allowed| allowed == "*" || allowed.as_bytes() == origin.as_bytes());
-        is_allowed.then(|| origin.clone())
+        request.headers().get(ORIGIN).filter(|origin| self.allows(origin)).cloned()
+    }
+
+    fn allows(&self, origin: &HeaderValue) -> bool {
+        self.origins.iter().any(|allowed| allowed == "*" || allowed.as_bytes() == origin.as_bytes())
+    }
+
+    /// Whether what Kill Bill's desk says to browsers must not reach this one: origins are named, and not its own.
+    pub(crate) fn silences(&self, request: &Request) -> bool {
+        let origin = request.headers().get(ORIGIN);
+        is_kill_bills(request)
+            && !self.origins.is_empty()
+            && origin.is_some_and(|origin| !self.allows(origin))
+    }
+
+    /// Takes from an answer what a desk says to browsers.
+    pub(crate) fn silence(headers: &mut HeaderMap) {
+        for name in [
+            ACCESS_CONTROL_ALLOW_ORIGIN,
+            ACCESS_CONTROL_ALLOW_METHODS,
+            ACCESS_CONTROL_ALLOW_HEADERS,
+            ACCESS_CONTROL_EXPOSE_HEADERS,
+            ACCESS_CONTROL_ALLOW_CREDENTIALS,
+        ] {
+            headers.remove(name);
+        }
     }
 
     /// The answer to a browser that asks whether it may ask.

@@ -2,9 +2,10 @@
 //! panic that becomes a 500, gzip, its line in the log and its place in the metrics.
 
 use crate::bodies::{Bodies, Unheld, discard};
+use crate::cors::Cors;
 use crate::crowd::Crowd;
+use crate::gzip;
 use crate::metrics::{Metrics, RouteMetrics};
-use crate::{cors::Cors, gzip};
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request};
 use axum::response::{IntoResponse, Response};
@@ -108,6 +109,8 @@ struct Asked {
     method: Method,
     path: String,
     origin: Option<HeaderValue>,
+    /// Whether the browser at the other end must not hear what the desk says to browsers.
+    is_silenced: bool,
     takes_gzip: bool,
 }
 
@@ -122,6 +125,7 @@ impl Front {
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
             origin: self.cors.origin(&request),
+            is_silenced: self.cors.silences(&request),
             takes_gzip: gzip::is_accepted(request.headers()),
         };
         let answer = Arc::clone(&context).scope(self.answer(request, route, &asked)).await;
@@ -200,6 +204,9 @@ impl Front {
         }
         if let Some(origin) = &asked.origin {
             self.cors.allow(answer.headers_mut(), origin);
+        }
+        if asked.is_silenced {
+            Cors::silence(answer.headers_mut());
         }
         if asked.takes_gzip { gzip::compress(answer).await } else { answer }
     }

@@ -51,7 +51,7 @@ enum Command {
     Demo(commands::demo::Demo),
     /// Start the server
     Serve(commands::serve::Serve),
-    /// Make or list tenants
+    /// Make or list tenants, or set their clocks right
     #[command(subcommand)]
     Tenant(commands::tenant::TenantCommand),
     /// Look at due work that failed, and let it run again

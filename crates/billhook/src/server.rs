@@ -23,7 +23,11 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 /// How long requests under way may take to end once the server is told to.
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(15);
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(8);
+
+/// How long the store may take to do what waits and to close. Together with the grace this is less than the 20 seconds
+/// that are promised.
+const CLOSING_GRACE: Duration = Duration::from_secs(9);
 
 /// Serves until SIGTERM or Ctrl-C. `ready` hears the address once it is taken.
 pub(crate) fn run(
@@ -55,9 +59,23 @@ pub(crate) fn run(
     })?;
     // What a handler that ran into the end of its grace still waits for.
     runtime.shutdown_timeout(Duration::from_secs(1));
-    store.close();
+    if !done_within(CLOSING_GRACE, move || store.close()) {
+        // What was not committed is rolled back by the engine, as after a crash.
+        tracing::warn!("work that waited for the store was broken off");
+    }
     tracing::info!("the server has ended");
     Ok(())
+}
+
+/// Does `work` on a thread of its own, and says whether it is done in time. Where it is not, the thread ends with the
+/// process.
+fn done_within(time: Duration, work: impl FnOnce() + Send + 'static) -> bool {
+    let (done, is_done) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        work();
+        let _ = done.send(());
+    });
+    is_done.recv_timeout(time).is_ok()
 }
 
 /// Serves until told to end, and then until requests under way are done or their time is over.
@@ -123,15 +141,17 @@ fn told_to_end() -> std::io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Makes the first operator, `admin` with role `root`, where there is none. Without a password one is made, and
-/// returned to be shown once.
+/// Makes the first operator, `admin` with role `root`, where there is none. Without a password, or with an empty one,
+/// one is made, and returned to be shown once.
 pub(crate) fn ensure_admin(store: &Store, password: Option<String>) -> anyhow::Result<Option<String>> {
     let known = store.read_now(|tx| Ok(storage::users::by_username(tx, TenantId::SERVER, "admin")?))?;
     if known.is_some() {
         return Ok(None);
     }
+    let password = password.filter(|password| !password.is_empty());
     let made = password.is_none().then(credentials::random_secret);
     let password = password.or_else(|| made.clone()).unwrap_or_default();
+    security::check_password(&password)?;
     let password_hash = credentials::hash(&password)?;
     let (caller, now) = (Caller::system(Uuid::new_v4()), clock::real());
     let inserted = store.write_now(move |tx| security::ensure_admin(tx, &caller, now, &password_hash))?;
@@ -143,4 +163,36 @@ pub(crate) fn make_tenant(store: &Store, new: tenants::NewTenant) -> anyhow::Res
     let caller = Caller::system(Uuid::new_v4());
     let now = clock::real();
     Ok(store.write_now(move |tx| tenants::create(tx, &caller, now, &new))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use storage::StoreOptions;
+
+    #[test]
+    fn an_empty_password_is_none() {
+        let path = std::env::temp_dir().join(format!("{}.sqlite", Uuid::new_v4()));
+        let store = Store::open(&format!("sqlite:{}", path.display()), StoreOptions::default()).unwrap();
+        assert!(ensure_admin(&store, Some("line\nbreak".into())).is_err());
+        let made = ensure_admin(&store, Some(String::new())).unwrap();
+        assert!(made.is_some_and(|password| password.len() > 20), "no password was made");
+        let admin = store.read_now(|tx| Ok(storage::users::by_username(tx, TenantId::SERVER, "admin")?));
+        let hash = admin.unwrap().unwrap().password_hash.unwrap();
+        assert!(!credentials::verify("", &hash));
+        store.close();
+        std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn closing_takes_no_longer_than_it_may() {
+        let (release, wait) = std::sync::mpsc::channel::<()>();
+        assert!(!done_within(Duration::from_millis(1), move || {
+            let _ = wait.recv();
+        }));
+        drop(release);
+        assert!(done_within(Duration::from_secs(60), || {}));
+        let promised = Duration::from_secs(20);
+        assert!(SHUTDOWN_GRACE + Duration::from_secs(1) + CLOSING_GRACE < promised);
+    }
 }

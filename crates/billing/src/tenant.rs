@@ -27,7 +27,8 @@ pub struct Tenant {
     pub domain: Option<String>,
     /// The key that selects it in requests.
     pub api_key: String,
-    /// How far its clock stands from the real one; zero outside test mode.
+    /// How far its clock stands from the real one. Callers move it in test mode alone, and a server that is not in it
+    /// does not start while a clock is moved.
     pub clock_offset: SignedDuration,
     /// When it was made.
     pub created_at: Timestamp,

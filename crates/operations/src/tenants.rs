@@ -2,7 +2,7 @@
 
 use crate::credentials;
 use crate::tenant_values::Keep;
-use billing::text::check_text;
+use billing::text::{check_line, check_text};
 use billing::{Caller, ChangeType, ObjectType, Permission, Refusal, Tenant, TenantId};
 use jiff::{SignedDuration, Timestamp};
 use storage::{Connection, Outcome};
@@ -17,9 +17,9 @@ pub struct NewTenant {
     pub api_secret_hash: String,
     /// The caller's key for it, at most 255 characters.
     pub external_key: Option<String>,
-    /// Name for people.
+    /// Name for people, at most 255 characters.
     pub name: Option<String>,
-    /// Host name of its DjaoApp desk.
+    /// Host name of its DjaoApp desk; unique on the server, at most 253 characters.
     pub domain: Option<String>,
     /// Whether it begins with an empty catalog of its own, rather than with the server's.
     pub has_own_catalog: bool,
@@ -39,10 +39,28 @@ pub fn check(caller: &Caller, new: &NewTenant) -> Result<(), Refusal> {
         return Err(Refusal::FieldMissing { field: "apiKey" });
     }
     check_text("apiKey", &new.api_key, 128, false)?;
-    new.external_key.as_deref().map_or(Ok(()), |key| check_text("externalKey", key, 255, false))
+    check_line("externalKey", &new.external_key, 255)?;
+    check_line("name", &new.name, 255)?;
+    new.domain.as_deref().map_or(Ok(()), check_domain)
 }
 
-/// Makes a tenant. Refuses a taken API key.
+/// A host name as DNS knows them, without a dot at the end; as requests name it, in lower case.
+fn check_domain(domain: &str) -> Result<(), Refusal> {
+    check_text("domain", domain, 253, false)?;
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    if domain.split('.').all(is_label) {
+        Ok(())
+    } else {
+        Err(Refusal::invalid("domain", "must be a host name in lower case"))
+    }
+}
+
+/// Makes a tenant. Refuses a taken API key or domain.
 pub fn create(tx: &mut dyn Connection, caller: &Caller, now: Timestamp, new: &NewTenant) -> Outcome<Tenant> {
     check(caller, new)?;
     let mut tenant = Tenant {
@@ -55,8 +73,14 @@ pub fn create(tx: &mut dyn Connection, caller: &Caller, now: Timestamp, new: &Ne
         clock_offset: SignedDuration::ZERO,
         created_at: now,
     };
-    tenant.tenant_id = storage::tenants::insert(tx, &tenant, &new.api_secret_hash, &caller.changed_by)?
-        .ok_or_else(|| Refusal::TenantKeyTaken { api_key: new.api_key.clone() })?;
+    tenant.tenant_id = match storage::tenants::insert(tx, &tenant, &new.api_secret_hash, &caller.changed_by)?
+    {
+        Some(tenant_id) => tenant_id,
+        None if storage::tenants::by_api_key(tx, &new.api_key)?.is_none() => {
+            return Err(Refusal::invalid("domain", "is another tenant's").into());
+        }
+        None => return Err(Refusal::TenantKeyTaken { api_key: new.api_key.clone() }.into()),
+    };
     let snapshot =
         serde_json::json!({ "id": tenant.id, "externalKey": tenant.external_key, "apiKey": tenant.api_key });
     let change = (ChangeType::Insert, ObjectType::Tenant, tenant.id, tenant.tenant_id.0);

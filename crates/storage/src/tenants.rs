@@ -21,7 +21,7 @@ fn read(mut row: Row) -> Result<Tenant, StoreError> {
     })
 }
 
-/// Inserts a tenant and returns its number, or `None` when the API key is taken.
+/// Inserts a tenant and returns its number, or `None` when the API key or the domain is taken.
 pub fn insert(
     tx: &mut dyn Connection,
     tenant: &Tenant,

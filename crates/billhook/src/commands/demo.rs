@@ -1,10 +1,9 @@
 //! `billhook demo`: a server to look at, with a demo tenant and known passwords, on loopback only.
 
 use super::sample;
-use crate::config::Options;
 use crate::{Book, log, server};
 use anyhow::bail;
-use billing::TenantId;
+use billing::{Tenant, TenantId};
 use clap::Args;
 use edge::Settings;
 use operations::tenants::NewTenant;
@@ -30,6 +29,8 @@ const PASSWORD: &str = "password";
 
 /// The demo's tenant.
 const API_KEY: &str = "bob";
+const API_SECRET: &str = "lazar";
+const TENANT_NAME: &str = "Demo";
 
 impl Default for Demo {
     fn default() -> Demo {
@@ -39,7 +40,7 @@ impl Default for Demo {
 
 impl Demo {
     pub(crate) fn run(self, book: &Book) -> anyhow::Result<()> {
-        let mut config = book.config(&Options::default())?;
+        let mut config = book.config_of_demo()?;
         config.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
         let _log = log::start("warn", config.log_format)?;
         let store = super::open(&config.database, config.store.clone())?;
@@ -52,10 +53,8 @@ impl Demo {
             );
         }
         server::ensure_admin(&store, Some(PASSWORD.into()))?;
-        let new = NewTenant { api_key: API_KEY.into(), name: Some("Demo".into()), ..NewTenant::default() };
         if store.read_now(|tx| Ok(storage::tenants::by_api_key(tx, API_KEY)?))?.is_none() {
-            let new = operations::tenants::hash_secret(new, "lazar")?;
-            let tenant = server::make_tenant(&store, new)?;
+            let tenant = make_tenant(&store)?;
             sample::open_few(&store, &tenant)?;
         }
         if let Some(accounts) = self.accounts {
@@ -64,8 +63,22 @@ impl Demo {
         }
         let settings =
             Settings { test_mode: true, demo: true, public_url: None, node_name: config.node_name.clone() };
-        server::run(store, settings, &config, welcome)
+        let database = super::redacted(&config.database);
+        server::run(store, settings, &config, move |address| welcome(address, &database))
     }
+}
+
+fn make_tenant(store: &Store) -> anyhow::Result<Tenant> {
+    let new = NewTenant { api_key: API_KEY.into(), name: Some(TENANT_NAME.into()), ..NewTenant::default() };
+    server::make_tenant(store, operations::tenants::hash_secret(new, API_SECRET)?)
+}
+
+/// Whether a demo has been in the book: its tenant is there, whose secret everybody knows.
+pub(crate) fn has_been_in(store: &Store) -> anyhow::Result<bool> {
+    let found = store.read_now(|tx| Ok(storage::tenants::by_api_key(tx, API_KEY)?))?;
+    Ok(found.is_some_and(|(tenant, hash)| {
+        tenant.name.as_deref() == Some(TENANT_NAME) && operations::credentials::verify(API_SECRET, &hash)
+    }))
 }
 
 /// Whether the book is more than a demo's: its admin does not have the demo's password, or it has tenants but not the
@@ -83,7 +96,7 @@ fn is_in_use(store: &Store) -> anyhow::Result<bool> {
         && !tenants.iter().any(|tenant| tenant.api_key == API_KEY))
 }
 
-fn welcome(address: SocketAddr) {
+fn welcome(address: SocketAddr, database: &str) {
     println!(
         "
 Billhook runs with a demo tenant. All operations: http://{address}/docs
@@ -92,6 +105,9 @@ Kill Bill's desk:
   curl -u admin:password -H 'X-Killbill-ApiKey: bob' -H 'X-Killbill-ApiSecret: lazar' \\
        -H 'X-Killbill-CreatedBy: me' -H 'Content-Type: application/json' -i \\
        -d '{{\"name\": \"John Doe\", \"currency\": \"USD\"}}' http://{address}/1.0/kb/accounts
+
+The commands below work on the demo's book when they are told where it is:
+  export BILLHOOK_DATABASE='{database}'
 
 MikroCloud's desk, with the id and the token that the first two commands print:
   billhook organization create --tenant bob --name 'John and sons'
@@ -111,23 +127,46 @@ mod tests {
     use storage::StoreOptions;
     use uuid::Uuid;
 
-    /// Whether a book is in use that has an admin with this password and these tenants.
-    fn is_in_use_with(password: Option<&str>, tenants: &[&str]) -> bool {
+    /// What `ask` says of a new book once `fill` has worked on it.
+    fn of_new_book<T>(fill: impl FnOnce(&Store), ask: impl FnOnce(&Store) -> anyhow::Result<T>) -> T {
         let path = std::env::temp_dir().join(format!("{}.sqlite", Uuid::new_v4()));
         let store = Store::open(&format!("sqlite:{}", path.display()), StoreOptions::default()).unwrap();
-        if let Some(password) = password {
-            server::ensure_admin(&store, Some(password.to_owned())).unwrap();
-        }
-        for api_key in tenants {
-            let new = NewTenant { api_key: (*api_key).to_owned(), ..NewTenant::default() };
-            server::make_tenant(&store, new).unwrap();
-        }
-        let is_in_use = is_in_use(&store).unwrap();
+        fill(&store);
+        let said = ask(&store).unwrap();
         store.close();
         for end in ["", "-wal", "-shm"] {
             let _ = std::fs::remove_file(format!("{}{end}", path.display()));
         }
-        is_in_use
+        said
+    }
+
+    /// Whether a book is in use that has an admin with this password and these tenants.
+    fn is_in_use_with(password: Option<&str>, tenants: &[&str]) -> bool {
+        let fill = |store: &Store| {
+            if let Some(password) = password {
+                server::ensure_admin(store, Some(password.to_owned())).unwrap();
+            }
+            for api_key in tenants {
+                let new = NewTenant { api_key: (*api_key).to_owned(), ..NewTenant::default() };
+                server::make_tenant(store, new).unwrap();
+            }
+        };
+        of_new_book(fill, is_in_use)
+    }
+
+    #[test]
+    fn a_demos_book_is_known_by_its_tenant() {
+        assert!(!of_new_book(|_| {}, has_been_in));
+        assert!(of_new_book(|store| drop(make_tenant(store).unwrap()), has_been_in));
+        let other = |name: &str, secret: &str| {
+            let new =
+                NewTenant { api_key: API_KEY.into(), name: Some(name.to_owned()), ..NewTenant::default() };
+            operations::tenants::hash_secret(new, secret).unwrap()
+        };
+        for new in [other("Shop", API_SECRET), other(TENANT_NAME, "another")] {
+            let fill = |store: &Store| drop(server::make_tenant(store, new).unwrap());
+            assert!(!of_new_book(fill, has_been_in));
+        }
     }
 
     #[test]

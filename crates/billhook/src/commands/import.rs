@@ -24,6 +24,9 @@ pub(crate) struct Import {
     /// API key for the tenant, instead of the one that it had
     #[arg(long, value_name = "API_KEY")]
     api_key: Option<String>,
+    /// Leave the tenant's clock as far from the real time as a test has moved it
+    #[arg(long)]
+    keep_clock: bool,
 }
 
 impl Import {
@@ -38,6 +41,7 @@ impl Import {
             progress::bytes_so_far()
         };
         let (line, api_key, path) = (bar.clone(), self.api_key.clone(), self.input.clone());
+        let keep_clock = self.keep_clock;
         let is_begun = AtomicBool::new(false);
         let tenant = store.write_now(move |tx| {
             // The store may run work again after a conflict; standard input comes only once.
@@ -50,7 +54,12 @@ impl Import {
             let mut input = open(is_file, &path)
                 .map_err(|error| StoreError::Engine(format!("{} cannot be read: {error}", path.display())))?;
             let caller = Caller::system(Uuid::new_v4());
-            transfer::import(tx, &caller, &mut *input, api_key.as_deref(), &|bytes| line.inc(bytes))
+            let tenant =
+                transfer::import(tx, &caller, &mut *input, api_key.as_deref(), &|bytes| line.inc(bytes))?;
+            if !keep_clock {
+                operations::due_work::reset_clock(tx, tenant.tenant_id)?;
+            }
+            Ok(tenant)
         })?;
         bar.finish_and_clear();
         store.close();

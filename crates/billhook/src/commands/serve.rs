@@ -2,9 +2,10 @@
 
 use crate::config::Options;
 use crate::{Book, log, server};
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 use edge::Settings;
+use storage::Store;
 
 /// Start the server
 ///
@@ -15,6 +16,10 @@ use edge::Settings;
 pub(crate) struct Serve {
     #[command(flatten)]
     options: Options,
+    /// Take a book that a demo has worked with, too: everybody knows the secret of its tenant bob and may know the
+    /// password of its admin
+    #[arg(long)]
+    force: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -31,6 +36,16 @@ impl Serve {
         let config = book.config(&self.options)?;
         let _log = log::start(&config.log, config.log_format).context("cannot start the log")?;
         let store = super::open(&config.database, config.store.clone())?;
+        if !self.force && super::demo::has_been_in(&store)? {
+            bail!(
+                "the book at {} is a demo's, whose passwords everybody knows. Give the server a book of its own with \
+                 --database, or use this one with --force",
+                super::redacted(&config.database)
+            );
+        }
+        if !config.test_mode {
+            refuse_moved_clocks(&store)?;
+        }
         let password = std::env::var("BILLHOOK_ADMIN_PASSWORD").ok();
         if let Some(made) = server::ensure_admin(&store, password).context("cannot make the first user")? {
             println!("first start: user admin has password {made}");
@@ -43,4 +58,18 @@ impl Serve {
         };
         server::run(store, settings, &config, |_| {})
     }
+}
+
+/// A clock that a test has moved would date what is real.
+fn refuse_moved_clocks(store: &Store) -> anyhow::Result<()> {
+    let tenants = store.read_now(|tx| Ok(storage::tenants::all(tx)?))?;
+    if let Some(tenant) = tenants.iter().find(|tenant| !tenant.clock_offset.is_zero()) {
+        bail!(
+            "the clock of tenant {} was moved in test mode. Let it show the real time with `billhook tenant \
+             reset-clock --tenant {}`, or start with --test-mode",
+            tenant.api_key,
+            tenant.api_key
+        );
+    }
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! `billhook tenant`: make and list tenants.
+//! `billhook tenant`: make and list tenants, and set their clocks right.
 
 use crate::{Book, server};
 use clap::Subcommand;
@@ -23,6 +23,12 @@ pub(crate) enum TenantCommand {
     },
     /// List tenants: id, API key, name
     List,
+    /// Let a tenant's clock, which test mode has moved, show the real time again
+    ResetClock {
+        /// The API key of the tenant
+        #[arg(long)]
+        tenant: String,
+    },
 }
 
 impl TenantCommand {
@@ -40,6 +46,10 @@ impl TenantCommand {
                     println!("{}\t{}\t{}", tenant.id, tenant.api_key, tenant.name.unwrap_or_default());
                 }
             }
+            TenantCommand::ResetClock { tenant } => store.write_now(move |tx| {
+                let tenant_id = super::tenant_with_key(tx, &tenant)?.tenant_id;
+                operations::due_work::reset_clock(tx, tenant_id)
+            })?,
         }
         store.close();
         Ok(())

@@ -21,11 +21,13 @@ pub(crate) struct Verify {
 impl Verify {
     pub(crate) fn run(self, book: &Book) -> anyhow::Result<()> {
         let store = book.open_for_long_work()?;
+        let is_of_one = self.tenant.is_some();
         let tenants = match self.tenant {
-            Some(api_key) => vec![find_tenant(&store, api_key.clone())?],
+            Some(api_key) => vec![find_tenant(&store, api_key)?],
             None => store.read_now(|tx| Ok(storage::tenants::all(tx)?))?,
         };
-        let only = (tenants.len() == 1).then_some(&tenants[..]).and_then(<[Tenant]>::first);
+        // Without --tenant all records are looked at: there may be some of a tenant who is not there.
+        let only = tenants.first().filter(|_| is_of_one);
         let findings = look_at(&store, &tenants, only).context("the check could not be finished")?;
         store.close();
         report(&tenants, &findings)

@@ -4,8 +4,8 @@ use crate::Book;
 use anyhow::{Context, bail};
 use billing::{Tenant, TenantId};
 use clap::Subcommand;
-use storage::Store;
 use storage::due_work::DueWork;
+use storage::{Error, Store, StoreError};
 
 /// Most pieces that one question to the book answers with.
 const PAGE: i64 = 500;
@@ -64,12 +64,16 @@ fn tenant(store: &Store, api_key: String) -> anyhow::Result<Tenant> {
     found.map(|(tenant, _)| tenant).with_context(|| format!("no tenant has API key {api_key}"))
 }
 
-/// The API key of a tenant; `-` for the server itself, `#` and the number for one who is unknown.
+/// The API key of a tenant; `-` for the server itself, `#` and the number for one who is unknown or cannot be read.
 fn name(store: &Store, tenant_id: TenantId) -> anyhow::Result<String> {
     if tenant_id == TenantId::SERVER {
         return Ok("-".to_owned());
     }
-    let known = store.read_now(move |tx| Ok(storage::tenants::by_number(tx, tenant_id)?))?;
+    let known = match store.read_now(move |tx| Ok(storage::tenants::by_number(tx, tenant_id)?)) {
+        // His work failed for just that reason, and is to be shown.
+        Err(Error::Store(StoreError::Corrupt(_) | StoreError::Decode { .. })) => None,
+        known => known?,
+    };
     Ok(known.map_or_else(|| format!("#{}", tenant_id.0), |tenant| tenant.api_key))
 }
 

@@ -11,6 +11,7 @@ use crate::{Connection, Outcome, StoreError, StoreOptions, migrations};
 use connection::Role;
 pub(crate) use connection::SqliteConnection;
 use crossbeam_channel::Receiver;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -19,6 +20,7 @@ use std::thread::JoinHandle;
 /// Opens and migrates the file and starts its threads.
 pub(crate) fn start(path: &str, wiring: Wiring) -> Result<(Vec<JoinHandle<()>>, PointReaders), StoreError> {
     let path = Path::new(path);
+    make_private(path);
     let mut writer = SqliteConnection::open(path, Role::Writer, &wiring.options)?;
     migrations::migrate_sqlite(&mut writer)?;
     let readers: Vec<SqliteConnection> = (0..wiring.options.readers.max(1))
@@ -34,6 +36,14 @@ pub(crate) fn start(path: &str, wiring: Wiring) -> Result<(Vec<JoinHandle<()>>, 
         })?);
     }
     Ok((threads, PointReaders::new(path.to_owned(), wiring.options)))
+}
+
+/// Makes a book that is not there yet for its owner alone: it has what is personal, and hashes of passwords. SQLite
+/// gives the files beside it the same mode. Where this fails, SQLite fails too, and says why.
+fn make_private(path: &Path) {
+    if path != Path::new(":memory:") {
+        let _ = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    }
 }
 
 fn read_all(
