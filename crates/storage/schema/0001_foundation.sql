@@ -203,6 +203,9 @@ CREATE TABLE accounts (
 CREATE INDEX accounts_in_order ON accounts (tenant_id, record_id);
 CREATE INDEX accounts_by_email ON accounts (tenant_id, email) WHERE email IS NOT NULL;
 CREATE INDEX accounts_by_name ON accounts (tenant_id, name) WHERE name IS NOT NULL;
+CREATE INDEX accounts_by_company ON accounts (tenant_id, company) WHERE company IS NOT NULL;
+CREATE INDEX accounts_by_phone ON accounts (tenant_id, phone) WHERE phone IS NOT NULL;
+CREATE INDEX accounts_with_balance ON accounts (tenant_id, balance_minor) WHERE balance_minor <> 0;
 CREATE INDEX accounts_by_parent ON accounts (tenant_id, parent_account_id) WHERE parent_account_id IS NOT NULL;
 CREATE INDEX accounts_by_customer ON accounts (tenant_id, customer_id, record_id) WHERE customer_id IS NOT NULL;
 CREATE INDEX accounts_without_customer ON accounts (tenant_id, record_id) WHERE customer_id IS NULL;

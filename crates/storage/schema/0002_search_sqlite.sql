@@ -10,6 +10,10 @@ CREATE VIRTUAL TABLE account_search USING fts5(
 CREATE TABLE account_search_state (indexed_until BIGINT NOT NULL);
 INSERT INTO account_search_state (indexed_until) VALUES (0);
 
+-- How often trigrams occur in a sample of the indexed accounts, so that a search looks up the rare ones of its needle:
+-- a trigram that is everywhere, as ".co" of e-mail addresses, costs a walk over all accounts and finds nothing.
+CREATE TABLE account_search_sample (trigram TEXT NOT NULL PRIMARY KEY, occurrences BIGINT NOT NULL) WITHOUT ROWID;
+
 CREATE TRIGGER account_search_update AFTER UPDATE OF search_text ON accounts
 WHEN old.search_text <> new.search_text
   AND old.record_id <= (SELECT indexed_until FROM account_search_state) BEGIN

@@ -330,8 +330,17 @@ pub fn page(
 }
 
 /// How many accounts the tenant has, if at most [`page::COUNT_LIMIT`].
+///
+/// Accounts are never removed, so a connection that once found too many need not count them again.
 pub fn count(tx: &mut dyn Connection, tenant_id: TenantId) -> Result<Option<i64>, StoreError> {
-    page::count(tx, OF_TENANT, &[tenant_id.0.into()])
+    if tx.large_tenants().contains(&tenant_id) {
+        return Ok(None);
+    }
+    let counted = page::count(tx, OF_TENANT, &[tenant_id.0.into()])?;
+    if counted.is_none() {
+        tx.large_tenants().insert(tenant_id);
+    }
+    Ok(counted)
 }
 
 /// Longest needle that can be a part of a text that is searched, in characters.
@@ -351,7 +360,7 @@ pub fn search(
     if needle.chars().count() > NEEDLE_LIMIT {
         return Ok(Page::default());
     }
-    let haystack = crate::search::accounts_with(tx.engine(), needle);
+    let haystack = crate::search::accounts_with(tx, needle)?;
     let mut params: Vec<Param<'_>> = vec![tenant_id.0.into()];
     params.extend(haystack.texts.iter().map(|text| Param::Text(text)));
     let mut source = Source { table: "accounts", from: haystack.from, params };

@@ -4,11 +4,13 @@
 //! trigrams, to which the newest accounts are added many at a time; PostgreSQL by a GIN index of `pg_trgm`. A needle
 //! of fewer than three characters has no trigram: then the tenant's accounts are read.
 
-use crate::Engine;
+use crate::{Connection, Engine, Param, StoreError};
+use std::collections::{BTreeSet, HashMap};
 
-/// Trigrams that are looked up of one needle. More make the look-up slower and hardly sharper, and FTS5 takes no
-/// more than some hundreds.
-const TRIGRAMS_LIMIT: usize = 24;
+/// Trigrams of a needle that are considered.
+const TRIGRAMS_CONSIDERED: usize = 64;
+/// Trigrams of one needle that are looked up, the rarest. More make the look-up slower and hardly sharper.
+const TRIGRAMS_LOOKED_UP: usize = 4;
 
 /// Where to look for the accounts whose `search_text` holds a needle.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,15 +22,16 @@ pub struct Haystack {
 }
 
 /// The tenant's accounts whose `search_text` holds `needle`, in any case. `%`, `_` and `\` have no special meaning.
-pub fn accounts_with(engine: Engine, needle: &str) -> Haystack {
+pub fn accounts_with(tx: &mut dyn Connection, needle: &str) -> Result<Haystack, StoreError> {
     let needle = needle.to_lowercase();
     let pattern = like_pattern(&needle);
     let condition = "accounts.tenant_id = $1 AND accounts.search_text LIKE $2 ESCAPE '\\'";
     let trigrams = trigrams(&needle);
-    if engine == Engine::Postgres || trigrams.is_empty() {
+    if tx.engine() == Engine::Postgres || trigrams.is_empty() {
         let from = format!("accounts WHERE {condition}");
-        return Haystack { from, texts: vec![pattern] };
+        return Ok(Haystack { from, texts: vec![pattern] });
     }
+    let trigrams = fts_query(&rarest(tx, trigrams)?);
     // The index in front, in its own order: many matches are passed over without being collected first. What came too
     // late for it is read.
     let from = format!(
@@ -38,7 +41,7 @@ pub fn accounts_with(engine: Engine, needle: &str) -> Haystack {
           UNION ALL SELECT accounts.record_id FROM accounts
           WHERE accounts.record_id > (SELECT indexed_until FROM account_search_state) AND {condition}) AS found"
     );
-    Haystack { from, texts: vec![pattern, trigrams] }
+    Ok(Haystack { from, texts: vec![pattern, trigrams] })
 }
 
 /// The pattern for a `LOWER(column) LIKE` that finds `needle` in any case. SQLite's `LOWER` knows the Latin alphabet only.
@@ -62,13 +65,35 @@ fn like_pattern(needle: &str) -> String {
     pattern
 }
 
-/// The needle's trigrams as an FTS5 query: each must occur. LIKE then says whether they do so in a row.
-fn trigrams(needle: &str) -> String {
-    let characters: Vec<char> = needle.chars().collect();
-    let quoted = characters.windows(3).take(TRIGRAMS_LIMIT).map(|three| {
-        let text: String = three.iter().collect();
-        format!("\"{}\"", text.replace('"', "\"\""))
-    });
+/// The trigrams of a text, each once.
+pub(crate) fn trigrams(text: &str) -> BTreeSet<String> {
+    let characters: Vec<char> = text.chars().collect();
+    characters.windows(3).map(|three| three.iter().collect()).collect()
+}
+
+/// Those of the trigrams that the fewest accounts of the sample have.
+fn rarest(tx: &mut dyn Connection, trigrams: BTreeSet<String>) -> Result<Vec<String>, StoreError> {
+    let mut trigrams: Vec<String> = trigrams.into_iter().take(TRIGRAMS_CONSIDERED).collect();
+    if trigrams.len() > TRIGRAMS_LOOKED_UP {
+        let placeholders: Vec<String> = (1..=trigrams.len()).map(|number| format!("${number}")).collect();
+        let sql = format!(
+            "SELECT trigram, occurrences FROM account_search_sample WHERE trigram IN ({})",
+            placeholders.join(", ")
+        );
+        let params: Vec<Param<'_>> = trigrams.iter().map(Param::from).collect();
+        let mut occurrences: HashMap<String, i64> = HashMap::new();
+        for mut row in tx.query(&sql, &params)? {
+            occurrences.insert(row.next()?, row.next()?);
+        }
+        trigrams.sort_by_key(|trigram| occurrences.get(trigram).copied().unwrap_or(0));
+        trigrams.truncate(TRIGRAMS_LOOKED_UP);
+    }
+    Ok(trigrams)
+}
+
+/// Trigrams as an FTS5 query: each must occur. LIKE then says whether the needle does.
+fn fts_query(trigrams: &[String]) -> String {
+    let quoted = trigrams.iter().map(|trigram| format!("\"{}\"", trigram.replace('"', "\"\"")));
     quoted.collect::<Vec<_>>().join(" AND ")
 }
 
@@ -78,21 +103,14 @@ mod tests {
 
     #[test]
     fn wildcards_and_quotes_are_literal() {
-        let haystack = accounts_with(Engine::Sqlite, "5%_\\\"");
-        assert!(haystack.from.contains("MATCH $3"), "{}", haystack.from);
-        assert_eq!(haystack.texts, ["%5\\%\\_\\\\\"%", "\"5%_\" AND \"%_\\\" AND \"_\\\"\"\""]);
+        assert_eq!(like_pattern("5%_\\\""), "%5\\%\\_\\\\\"%");
+        let trigrams: Vec<String> = trigrams("5%_\"").into_iter().collect();
+        assert_eq!(fts_query(&trigrams), "\"%_\"\"\" AND \"5%_\"");
     }
 
     #[test]
-    fn a_short_needle_has_no_trigram() {
-        let haystack = accounts_with(Engine::Sqlite, "Äb");
-        assert!(!haystack.from.contains("MATCH"), "{}", haystack.from);
-        assert_eq!(haystack.texts, ["%äb%"]);
-    }
-
-    #[test]
-    fn a_long_needle_asks_for_some_of_its_trigrams() {
-        let haystack = accounts_with(Engine::Sqlite, &"abc".repeat(1000));
-        assert_eq!(haystack.texts[1].matches(" AND ").count(), TRIGRAMS_LIMIT - 1);
+    fn trigrams_are_of_characters_and_come_once() {
+        assert!(trigrams("Äb").is_empty());
+        assert_eq!(trigrams("äbcäbc").into_iter().collect::<Vec<_>>(), ["bcä", "cäb", "äbc"]);
     }
 }

@@ -115,7 +115,7 @@ fn accounts_are_found_before_and_after_they_are_indexed() {
             let until = store.read_now(|tx| {
                 Ok(tx.query_one("SELECT indexed_until FROM account_search_state", &[])?.next::<i64>()?)
             });
-            assert_eq!(until.unwrap(), 2048);
+            assert!(until.unwrap() >= 2048);
         }
         open_many(&store);
         assert_eq!(find(&store, "beep"), [old, new], "{url}");
@@ -124,7 +124,7 @@ fn accounts_are_found_before_and_after_they_are_indexed() {
 }
 
 fn plan(tx: &mut dyn Connection, needle: &str) -> Outcome<String> {
-    let haystack = accounts_with(tx.engine(), needle);
+    let haystack = accounts_with(tx, needle)?;
     let explain = match tx.engine() {
         Engine::Sqlite => "EXPLAIN QUERY PLAN",
         Engine::Postgres => "EXPLAIN",
@@ -149,6 +149,30 @@ fn plan(tx: &mut dyn Connection, needle: &str) -> Outcome<String> {
         text.push('\n');
     }
     Ok(text)
+}
+
+#[test]
+fn a_search_looks_up_the_rare_parts_of_its_needle() {
+    let store = Store::open(&databases()[0], StoreOptions::default()).unwrap();
+    let wanted = add(&store, TENANT, "account 77 of many@example.com");
+    store
+        .write_now(|tx| {
+            for number in 0..4200 {
+                let id = Uuid::new_v4();
+                let name = format!("account of many@example.com {number}");
+                let details = AccountDetails { name: Some(name), ..AccountDetails::default() };
+                let new = NewAccount { details, ..NewAccount::default() };
+                let account = open(id, &new, "test", jiff::Timestamp::UNIX_EPOCH)?;
+                accounts::insert(tx, TENANT, &account, &Chain::start(id))?;
+            }
+            Ok(())
+        })
+        .unwrap();
+    // The writer indexes what waits before it takes the next request.
+    add(&store, TENANT, "somebody else");
+    assert_eq!(find(&store, "account 77 of many@example.com"), [wanted]);
+    let query = store.read_now(|tx| Ok(accounts_with(tx, "account 77 of many@example.com")?)).unwrap();
+    assert!(query.texts[1].contains("\"77 \"") && !query.texts[1].contains("\"exa\""), "{query:?}");
 }
 
 #[test]

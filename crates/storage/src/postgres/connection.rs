@@ -7,8 +7,9 @@ use super::url::{Target, cause};
 use crate::ROWS_LIMIT;
 use crate::value::check_params;
 use crate::{Connection, Engine, Outcome, Param, Row, StoreError, StoreOptions, Value};
+use billing::TenantId;
 use futures_util::TryStreamExt;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -36,6 +37,7 @@ pub(crate) struct PostgresConnection {
     depth: u32,
     /// The server or the network ended the connection while a transaction was open and COMMIT was not yet sent.
     was_lost: bool,
+    large_tenants: HashSet<TenantId>,
 }
 
 struct Link {
@@ -67,6 +69,7 @@ impl PostgresConnection {
             failure: None,
             depth: 0,
             was_lost: false,
+            large_tenants: HashSet::new(),
         })
     }
 
@@ -317,6 +320,10 @@ fn append(text: &mut String, statement: &str) {
 impl Connection for PostgresConnection {
     fn engine(&self) -> Engine {
         Engine::Postgres
+    }
+
+    fn large_tenants(&mut self) -> &mut HashSet<TenantId> {
+        &mut self.large_tenants
     }
 
     fn execute(&mut self, sql: &str, params: &[Param<'_>]) -> Result<u64, StoreError> {

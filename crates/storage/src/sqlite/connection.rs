@@ -3,8 +3,11 @@
 use crate::ROWS_LIMIT;
 use crate::value::check_params;
 use crate::{Connection, Engine, Outcome, Param, Row, StoreError, StoreOptions, Value};
+use billing::TenantId;
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, ErrorCode, OpenFlags};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -37,6 +40,7 @@ pub(crate) struct SqliteConnection {
     depth: u32,
     /// Counts statements, so that the progress handler can tell one from the next.
     statement: Arc<AtomicU64>,
+    large_tenants: HashSet<TenantId>,
 }
 
 impl SqliteConnection {
@@ -67,7 +71,7 @@ impl SqliteConnection {
         let statement = Arc::new(AtomicU64::new(0));
         watch(&mut connection, Arc::clone(&statement), options.statement_timeout)?;
         configure(&connection, role, options)?;
-        Ok(SqliteConnection { connection, failure: None, depth: 0, statement })
+        Ok(SqliteConnection { connection, failure: None, depth: 0, statement, large_tenants: HashSet::new() })
     }
 
     /// Begins a transaction that reads.
@@ -210,6 +214,10 @@ impl Connection for SqliteConnection {
         Engine::Sqlite
     }
 
+    fn large_tenants(&mut self) -> &mut HashSet<TenantId> {
+        &mut self.large_tenants
+    }
+
     fn execute(&mut self, sql: &str, params: &[Param<'_>]) -> Result<u64, StoreError> {
         let result = check_params(params).and_then(|()| self.execute_inner(sql, params));
         self.guarded(result)
@@ -288,6 +296,10 @@ fn configure(
              PRAGMA journal_size_limit={LOG_BYTES}; PRAGMA case_sensitive_like=ON;"
         ))
         .map_err(translate)?;
+    if role == Role::Writer {
+        // It looks up by keys alone: no value of a parameter is worth another plan.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(translate)?;
+    }
     if role == Role::Reader {
         connection.execute_batch("PRAGMA query_only=ON;").map_err(translate)?;
     }

@@ -5,11 +5,11 @@
 //! after it wrote is the group rolled back and the others run again, then each in a savepoint.
 
 use super::connection::SqliteConnection;
-use super::search_index::index_batch;
+use super::search_index::{index_batch, index_rest};
 use crate::job::{BoxedJob, Verdict};
 use crate::statistics::{Busy, Counters};
 use crate::{Connection, Error, StoreError};
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -19,15 +19,30 @@ const GROUP_LIMIT: usize = 256;
 /// A group takes no more requests after this time, so that the first does not wait for long.
 const GROUP_TIME: Duration = Duration::from_millis(20);
 
+/// When no request came for so long, the newest accounts are indexed too.
+const IDLE_TIME: Duration = Duration::from_millis(100);
+
 /// Serves the queue until it is closed and empty, then checkpoints.
 pub(super) fn run(mut connection: SqliteConnection, queue: &Receiver<BoxedJob>, counters: &Counters) {
-    while let Ok(first) = queue.recv() {
-        let _busy = Busy::enter(&counters.busy_writers);
-        Group::new(&mut connection, counters).serve(first, queue);
-        // One batch at a time while requests wait, all of it when none does.
-        while index_batch(&mut connection) && queue.is_empty() {}
+    let mut is_indexed = false;
+    loop {
+        let first = if is_indexed { queue.recv().map_err(From::from) } else { queue.recv_timeout(IDLE_TIME) };
+        match first {
+            Ok(first) => {
+                let _busy = Busy::enter(&counters.busy_writers);
+                Group::new(&mut connection, counters).serve(first, queue);
+                // One batch at a time while requests wait, all of them when none does.
+                while index_batch(&mut connection) && queue.is_empty() {}
+                is_indexed = false;
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                index_rest(&mut connection);
+                is_indexed = true;
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
     }
-    while index_batch(&mut connection) {}
+    index_rest(&mut connection);
     connection.checkpoint();
 }
 
