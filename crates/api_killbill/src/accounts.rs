@@ -1,6 +1,6 @@
 //! Accounts: create, retrieve, update, close. What hangs on an account has files of its own.
 
-use crate::audit::{AuditLevel, AuditLogJson, AuditLogs};
+use crate::audit::{AuditLevel, AuditLogJson, AuditLogs, read_with_audit};
 use crate::error::ERRORS;
 use crate::json::{Body, instant, money};
 use crate::location::{Base, id};
@@ -336,7 +336,7 @@ async fn get_account(
         let stored = operations::accounts::get(tx, tenant_id, account_id)?;
         Ok(Reply::json(StatusCode::OK, &view.render(tx, tenant_id, stored)?))
     };
-    Ok(edge.read_point(&ERRORS, work).await)
+    Ok(read_with_audit(&edge, view.audit, work).await)
 }
 
 async fn get_account_by_key(
@@ -353,7 +353,7 @@ async fn get_account_by_key(
         let stored = operations::accounts::get_by_key(tx, tenant_id, &key)?;
         Ok(Reply::json(StatusCode::OK, &view.render(tx, tenant_id, stored)?))
     };
-    Ok(edge.read_point(&ERRORS, work).await)
+    Ok(read_with_audit(&edge, view.audit, work).await)
 }
 
 async fn update_account(

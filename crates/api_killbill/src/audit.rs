@@ -1,10 +1,10 @@
 //! `audit=NONE|MINIMAL|FULL` and Kill Bill's audit log JSON.
 
-use crate::error::not_found;
+use crate::error::{ERRORS, not_found};
 use crate::history::History;
 use crate::json::instant;
 use billing::{ObjectType, TenantId};
-use edge::Reply;
+use edge::{Edge, Reply};
 use serde::Serialize;
 use std::collections::HashMap;
 use storage::audit::AuditRecord;
@@ -37,6 +37,19 @@ impl AuditLevel {
             AuditLevel::Minimal => "MINIMAL",
             AuditLevel::Full => "FULL",
         }
+    }
+}
+
+/// Reads what a key bounds to a few rows, and its audit logs, which nothing bounds: with them the answer is put together
+/// where it holds up no other.
+pub(crate) async fn read_with_audit(
+    edge: &Edge,
+    level: AuditLevel,
+    work: impl Fn(&mut dyn Connection) -> Outcome<Reply> + Send + 'static,
+) -> Reply {
+    match level {
+        AuditLevel::None => edge.read_point(&ERRORS, work).await,
+        AuditLevel::Minimal | AuditLevel::Full => edge.read(&ERRORS, work).await,
     }
 }
 
@@ -103,5 +116,37 @@ impl AuditLogs {
     /// Takes the logs of one of the objects, oldest first.
     pub(crate) fn take(&mut self, object_id: Uuid) -> Vec<AuditLogJson> {
         self.0.remove(&object_id).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicBool;
+    use storage::{Store, StoreOptions};
+
+    #[tokio::test]
+    async fn audit_logs_are_read_by_the_storages_own_threads() {
+        let path = std::env::temp_dir().join(format!("{}.sqlite", Uuid::new_v4()));
+        let store = Store::open(&format!("sqlite:{}", path.display()), StoreOptions::default()).unwrap();
+        let edge = Edge {
+            store,
+            settings: edge::Settings::default(),
+            gate: edge::Gate::default(),
+            started_at: operations::clock::real(),
+            out_of_rotation: AtomicBool::new(false),
+        };
+        let asker = std::thread::current().id();
+        for (level, is_elsewhere) in
+            [(AuditLevel::None, false), (AuditLevel::Minimal, true), (AuditLevel::Full, true)]
+        {
+            let work = move |_: &mut dyn Connection| {
+                assert_eq!(std::thread::current().id() != asker, is_elsewhere, "{level:?}");
+                Ok(Reply::empty(http::StatusCode::OK))
+            };
+            assert_eq!(read_with_audit(&edge, level, work).await.status(), http::StatusCode::OK);
+        }
+        edge.store.close();
+        std::fs::remove_file(path).unwrap();
     }
 }

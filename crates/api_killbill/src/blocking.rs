@@ -192,5 +192,5 @@ async fn list_history(
         let logs = audit_logs_with_history(tx, tenant_id, ObjectType::BlockingStates, blocking_id)?;
         Ok(Reply::json(StatusCode::OK, &logs))
     };
-    Ok(edge.read_point(&ERRORS, work).await)
+    Ok(edge.read(&ERRORS, work).await)
 }

@@ -115,7 +115,7 @@ async fn list_fields(
         let fields = fields.into_iter().map(|(_, field)| field).collect();
         Ok(Reply::json(StatusCode::OK, &render(tx, tenant_id, fields, audit)?))
     };
-    Ok(edge.read_point(&ERRORS, work).await)
+    Ok(edge.read(&ERRORS, work).await)
 }
 
 async fn all_fields(

@@ -91,7 +91,7 @@ async fn list_emails(
             .collect();
         Ok(Reply::json(StatusCode::OK, &emails))
     };
-    Ok(edge.read_point(&ERRORS, work).await)
+    Ok(edge.read(&ERRORS, work).await)
 }
 
 async fn remove_email(
@@ -123,5 +123,5 @@ async fn list_history(
         let logs = audit_logs_with_history(tx, tenant_id, ObjectType::AccountEmail, email_id)?;
         Ok(Reply::json(StatusCode::OK, &logs))
     };
-    Ok(edge.read_point(&ERRORS, work).await)
+    Ok(edge.read(&ERRORS, work).await)
 }

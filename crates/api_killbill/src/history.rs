@@ -204,9 +204,9 @@ fn render(
     tenant_id: TenantId,
     account_record_id: i64,
     layout: &Layout,
-    record: &AuditRecord,
+    (record, snapshot): (&AuditRecord, &str),
 ) -> Outcome<History> {
-    let snapshot: Value = serde_json::from_str(&record.snapshot).map_err(corrupt)?;
+    let snapshot: Value = serde_json::from_str(snapshot).map_err(corrupt)?;
     let changed_at = Value::from(instant(record.changed_at));
     let mut fields = vec![
         ("id", Value::Null),
@@ -236,7 +236,7 @@ pub(crate) fn audit_logs_with_history(
     object_id: Uuid,
 ) -> Outcome<Vec<AuditLogJson>> {
     let records = storage::audit::of_object(tx, tenant_id, object_type, object_id)?;
-    let Some(first) = records.first() else {
+    let Some((first, _)) = records.first() else {
         return Err(Refusal::ObjectUnknown { object_type, id: object_id }.into());
     };
     let account_record_id = match first.account_id {
@@ -245,9 +245,9 @@ pub(crate) fn audit_logs_with_history(
     };
     let account_record_id = account_record_id.unwrap_or(first.object_record_id);
     let layout = layout(object_type);
-    let log = |record: AuditRecord| {
-        let history =
-            layout.map(|layout| render(tenant_id, account_record_id, layout, &record)).transpose()?;
+    let log = |(record, snapshot): (AuditRecord, String)| {
+        let render = |layout| render(tenant_id, account_record_id, layout, (&record, &snapshot));
+        let history = layout.map(render).transpose()?;
         Ok(AuditLogJson::with_history(record, history))
     };
     records.into_iter().map(log).collect()

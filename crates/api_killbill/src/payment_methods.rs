@@ -1,6 +1,6 @@
 //! Payment methods: of an account, and by themselves.
 
-use crate::audit::{AuditLevel, AuditLogJson, AuditLogs};
+use crate::audit::{AuditLevel, AuditLogJson, AuditLogs, read_with_audit};
 use crate::error::{DEFAULT_CHOICE_ERRORS, ERRORS, bad_argument};
 use crate::history::audit_logs_with_history;
 use crate::json::Body;
@@ -196,7 +196,7 @@ async fn list_of_account(
         let methods = payment_methods::of_account(tx, tenant_id, account_id, view.included_deleted)?;
         Ok(Reply::json(StatusCode::OK, &view.render_all(tx, tenant_id, methods)?))
     };
-    Ok(edge.read_point(&ERRORS, work).await)
+    Ok(edge.read(&ERRORS, work).await)
 }
 
 async fn refresh_payment_methods(
@@ -247,7 +247,7 @@ async fn get_payment_method(
         let stored = operations::payment_methods::get(tx, tenant_id, method_id, view.included_deleted)?;
         Ok(Reply::json(StatusCode::OK, &view.render(tx, tenant_id, stored)?))
     };
-    Ok(edge.read_point(&ERRORS, work).await)
+    Ok(read_with_audit(&edge, view.audit, work).await)
 }
 
 async fn get_by_key(State(edge): State<SharedEdge>, Reading(session): Reading, query: Query) -> Answer {
@@ -258,7 +258,7 @@ async fn get_by_key(State(edge): State<SharedEdge>, Reading(session): Reading, q
         let stored = operations::payment_methods::get_by_key(tx, tenant_id, &key, view.included_deleted)?;
         Ok(Reply::json(StatusCode::OK, &view.render(tx, tenant_id, stored)?))
     };
-    Ok(edge.read_point(&ERRORS, work).await)
+    Ok(read_with_audit(&edge, view.audit, work).await)
 }
 
 /// The parameters that go along to the next page.

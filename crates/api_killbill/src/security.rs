@@ -10,7 +10,6 @@ use axum::routing::{delete, get, post, put};
 use billing::Permission;
 use edge::{Edge, Reply, Route, SESSION_IDLE, Session, SharedEdge, route};
 use http::StatusCode;
-use operations::credentials;
 use operations::security::{self, NewUser};
 use serde::{Deserialize, Serialize};
 use storage::{Connection, Outcome};
@@ -135,12 +134,9 @@ async fn get_subject(call: OperatorCall) -> Answer {
 }
 
 /// Hashes a password, for those alone who may set one: the hash is slow on purpose.
-fn hash(session: &Session, password: &str) -> Result<String, Reply> {
-    let hash = || -> Outcome<String> {
-        session.caller.require(Permission::UserCreate)?;
-        Ok(tokio::task::block_in_place(|| credentials::hash(password))?)
-    };
-    hash().map_err(|error| ERRORS.reply(&error))
+async fn hash(edge: &Edge, session: &Session, password: &str) -> Result<String, Reply> {
+    session.caller.require(Permission::UserCreate).map_err(|refusal| (ERRORS.refusal)(&refusal))?;
+    edge.hash(password).await.map_err(|error| ERRORS.reply(&error))
 }
 
 /// Runs a change of users or roles. What this node remembers of credentials is forgotten with it.
@@ -165,7 +161,7 @@ async fn create_user(
     let username = request.username.clone().ok_or_else(|| missing("UserRolesJson username"))?;
     let password = request.password()?;
     let roles = request.roles()?;
-    let new = NewUser { username, password_hash: hash(&session, &password)?, roles };
+    let new = NewUser { username, password_hash: hash(&edge, &session, &password).await?, roles };
     change(&edge, session, move |tx, by| {
         security::create_user(tx, &by.caller, by.now, &new)?;
         Ok(base.created(&format!("/security/users/{}/roles", segment(&new.username))))
@@ -192,7 +188,7 @@ async fn set_password(
     Body(request): Body<UserRolesRequest>,
 ) -> Answer {
     let session = call.into_session()?;
-    let hash = hash(&session, &request.password()?)?;
+    let hash = hash(&edge, &session, &request.password()?).await?;
     change(&edge, session, move |tx, by| {
         security::set_password(tx, &by.caller, by.now, &username, &hash)?;
         Ok(Reply::empty(StatusCode::NO_CONTENT))

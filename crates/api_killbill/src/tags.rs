@@ -1,6 +1,6 @@
 //! Tags on objects, and tag definitions.
 
-use crate::audit::{AuditLevel, AuditLogJson, AuditLogs};
+use crate::audit::{AuditLevel, AuditLogJson, AuditLogs, read_with_audit};
 use crate::error::{ERRORS, bad_argument};
 use crate::json::Body;
 use crate::location::{Base, id};
@@ -102,7 +102,7 @@ async fn list_tags(
         let tags = storage::tags::of_object(tx, tenant_id, object_id, included_deleted)?;
         Ok(Reply::json(StatusCode::OK, &render(tx, tenant_id, tags, audit)?))
     };
-    Ok(edge.read_point(&ERRORS, work).await)
+    Ok(edge.read(&ERRORS, work).await)
 }
 
 async fn all_tags(
@@ -232,7 +232,7 @@ async fn get_definition(
         let rendered = render_definitions(tx, tenant_id, vec![definition], audit)?;
         Ok(Reply::json(StatusCode::OK, &rendered.first()))
     };
-    Ok(edge.read_point(&ERRORS, work).await)
+    Ok(read_with_audit(&edge, audit, work).await)
 }
 
 async fn create_definition(

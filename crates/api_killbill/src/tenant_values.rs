@@ -137,7 +137,7 @@ async fn get_values(State(edge): State<SharedEdge>, Reading(session): Reading, k
         let found = KeyValueJson { key: key.name.clone(), values, audit_logs: [] };
         Ok(Reply::json(StatusCode::OK, &found))
     };
-    Ok(edge.read_point(&ERRORS, work).await)
+    Ok(edge.read(&ERRORS, work).await)
 }
 
 async fn delete_values(State(edge): State<SharedEdge>, Writing(session): Writing, key: Key) -> Answer {

@@ -79,8 +79,9 @@ async fn create_tenant(
         ..NewTenant::default()
     };
     operations::tenants::check(&session.caller, &new).map_err(|refusal| (ERRORS.refusal)(&refusal))?;
-    let hashed = tokio::task::block_in_place(|| operations::tenants::hash_secret(new, &secret));
-    let new = hashed.map_err(|error| ERRORS.reply(&error))?;
+    operations::tenants::check_secret(&secret).map_err(|refusal| (ERRORS.refusal)(&refusal))?;
+    let api_secret_hash = edge.hash(&secret).await.map_err(|error| ERRORS.reply(&error))?;
+    let new = NewTenant { api_secret_hash, ..new };
     let by = session.clone();
     let work = move |tx: &mut dyn Connection| {
         let tenant = operations::tenants::create(tx, &by.caller, by.now, &new)?;

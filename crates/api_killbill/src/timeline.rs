@@ -1,8 +1,7 @@
 //! All that happened to an account, in one answer.
 
 use crate::accounts::{AccountJson, AccountView};
-use crate::audit::AuditLevel;
-use crate::error::ERRORS;
+use crate::audit::{AuditLevel, read_with_audit};
 use crate::location::id;
 use crate::query::{Answer, Query};
 use crate::session::Reading;
@@ -56,5 +55,5 @@ async fn get_timeline(
     let work = move |tx: &mut dyn Connection| {
         Ok(Reply::json(StatusCode::OK, &timeline(tx, tenant_id, account_id, audit)?))
     };
-    Ok(edge.read_point(&ERRORS, work).await)
+    Ok(read_with_audit(&edge, audit, work).await)
 }

@@ -12,7 +12,6 @@ use billing::customer::Contact;
 use billing::text::{check_email, check_line, check_text};
 use edge::{Reply, Route, SharedEdge, route};
 use http::StatusCode;
-use operations::credentials;
 use operations::customers::{self, NewContact};
 use serde::{Deserialize, Serialize};
 use storage::Connection;
@@ -110,7 +109,11 @@ async fn create_contact(
     let key = customer_key(key)?;
     let password = request.password.take();
     let mut new = request.into_new_contact()?;
-    new.password_hash = password.map(hash).transpose()?;
+    if let Some(password) = password {
+        check_password(&password)?;
+        let hashed = edge.hash(&password).await;
+        new.password_hash = Some(hashed.map_err(|error| ERRORS.reply(&error))?);
+    }
     let writer = session.clone();
     let work = move |tx: &mut dyn Connection| {
         let tenant_id = writer.tenant.tenant_id;
@@ -120,11 +123,9 @@ async fn create_contact(
     Ok(edge.write(&session, &ERRORS, work).await)
 }
 
-fn hash(password: String) -> Result<String, crate::error::Early> {
+fn check_password(password: &str) -> Result<(), Refusal> {
     if password.is_empty() {
-        return Err(Refusal::FieldMissing { field: "password" }.into());
+        return Err(Refusal::FieldMissing { field: "password" });
     }
-    check_text("password", &password, 100, false)?;
-    let hashed = tokio::task::block_in_place(|| credentials::hash(&password));
-    Ok(hashed.map_err(|error| ERRORS.reply(&error.into()))?)
+    check_text("password", password, 100, false)
 }

@@ -1,7 +1,7 @@
 //! What every request passes on its way to a desk, in one layer: its id, limits of size, time and number, `CORS`, a
 //! panic that becomes a 500, gzip, its line in the log and its place in the metrics.
 
-use crate::bodies::{Bodies, Unheld, discard};
+use crate::bodies::{Bodies, Held, Unheld, discard};
 use crate::cors::Cors;
 use crate::crowd::Crowd;
 use crate::gzip;
@@ -20,7 +20,6 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-use tokio::sync::SemaphorePermit;
 use tower::{Layer, Service};
 use uuid::Uuid;
 
@@ -32,7 +31,7 @@ const OLD_REQUEST_ID: HeaderName = HeaderName::from_static("x-killbill-request-i
 /// Most characters of a request id that a client chooses.
 const REQUEST_ID_LIMIT: usize = 128;
 
-/// Most bytes of all bodies that are held at once.
+/// Most bytes of memory for all bodies that are held at once.
 const ROOM: usize = 128 * 1024 * 1024;
 
 const BUSY: &str = "The server is busy; try again shortly";
@@ -170,10 +169,11 @@ impl Front {
     }
 
     /// Waits for the whole body, which takes room in memory until the second value is dropped. Nothing else is held
-    /// meanwhile, so that slow senders hinder nobody.
-    async fn receive(&self, request: Request) -> Result<(Request, Option<SemaphorePermit<'_>>), Response> {
+    /// meanwhile. Many slow senders of large bodies can keep other large ones out until their time is over, but not
+    /// small ones, for whom a share of the room is kept.
+    async fn receive(&self, request: Request) -> Result<(Request, Held<'_>), Response> {
         if request.body().is_end_stream() {
-            return Ok((request, None));
+            return Ok((request, Held::default()));
         }
         let (parts, body) = request.into_parts();
         let refuse = |status, message: &str| and_close(refuse(parts.uri.path(), status, message));
@@ -182,12 +182,12 @@ impl Front {
             refuse(StatusCode::PAYLOAD_TOO_LARGE, &message)
         };
         let told = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        if told.is_some_and(|length: u64| length > self.limits.body as u64) {
+        if told.is_some_and(|length: usize| length > self.limits.body) {
             // Clients that are not listening while they send would see a broken connection, and not why.
             let _ = tokio::time::timeout(self.limits.time, discard(body)).await;
             return Err(too_large());
         }
-        match tokio::time::timeout(self.limits.time, self.bodies.hold(body)).await {
+        match tokio::time::timeout(self.limits.time, self.bodies.hold(body, told)).await {
             Ok(Ok((bytes, held))) => Ok((Request::from_parts(parts, Body::from(bytes)), held)),
             Ok(Err(Unheld::TooLong)) => Err(too_large()),
             Ok(Err(Unheld::NoRoom)) => Err(refuse(StatusCode::SERVICE_UNAVAILABLE, BUSY)),

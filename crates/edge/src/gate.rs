@@ -5,9 +5,10 @@ use billing::{Permissions, Tenant, TenantId};
 use jiff::{SignedDuration, Timestamp};
 use operations::clock;
 use operations::credentials::{self, Remembered};
+use std::sync::Arc;
 use storage::sessions::Session;
 use storage::{Connection, Outcome, StoreError};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 /// A user of the server (Kill Bill's users): he belongs to no tenant.
@@ -32,15 +33,43 @@ pub struct Gate {
 }
 
 struct Hashing {
-    turn: Semaphore,
+    turn: Arc<Semaphore>,
     /// Most requests that wait for their turn; the next is told to come again.
-    places: Semaphore,
+    places: Arc<Semaphore>,
 }
 
 impl Default for Hashing {
     fn default() -> Hashing {
-        Hashing { turn: Semaphore::new(1), places: Semaphore::new(256) }
+        Hashing { turn: Arc::new(Semaphore::new(1)), places: Arc::new(Semaphore::new(256)) }
     }
+}
+
+/// The right to hash, until it is dropped.
+struct Turn {
+    _place: OwnedSemaphorePermit,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl Hashing {
+    async fn turn(&self) -> Result<Turn, StoreError> {
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| StoreError::Overloaded)?;
+        let turn = Arc::clone(&self.turn).acquire_owned().await.map_err(|_| StoreError::Overloaded)?;
+        Ok(Turn { _place: place, _turn: turn })
+    }
+}
+
+/// Does slow `work` on a thread for that. It cannot be broken off, so the turn ends with the work, and not with the
+/// request whose client has hung up.
+async fn do_slowly<T: Send + 'static>(
+    turn: Turn,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, StoreError> {
+    let done = tokio::task::spawn_blocking(move || {
+        let done = work();
+        drop(turn);
+        done
+    });
+    done.await.map_err(|error| StoreError::Engine(format!("a slow hash did not end: {error}")))
 }
 
 /// A session ends when it was not used for so long.
@@ -156,14 +185,18 @@ impl Edge {
     /// Whether a secret is the one that was hashed. Of a burst of requests with the same credentials only the first
     /// pays for the hash: the others find it `known` when their turn comes.
     async fn verify(&self, secret: &str, hash: String, known: impl Fn() -> bool) -> Outcome<bool> {
-        let _place = self.gate.hashing.places.try_acquire().map_err(|_| StoreError::Overloaded)?;
-        let _turn = self.gate.hashing.turn.acquire().await.map_err(|_| StoreError::Overloaded)?;
+        let turn = self.gate.hashing.turn().await?;
         if known() {
             return Ok(true);
         }
         let secret = secret.to_owned();
-        let verified = tokio::task::spawn_blocking(move || credentials::verify(&secret, &hash)).await;
-        Ok(verified.map_err(|error| StoreError::Engine(format!("a slow hash did not end: {error}")))?)
+        Ok(do_slowly(turn, move || credentials::verify(&secret, &hash)).await?)
+    }
+
+    /// Hashes a new password or secret when its turn has come among all that is hashed.
+    pub async fn hash(&self, secret: &str) -> Outcome<String> {
+        let (turn, secret) = (self.gate.hashing.turn().await?, secret.to_owned());
+        Ok(do_slowly(turn, move || credentials::hash(&secret)).await??)
     }
 }
 
@@ -183,4 +216,30 @@ fn session_of(
     }
     let permissions = Permissions::new(storage::users::permissions(tx, user.id)?);
     Ok(Some((Operator { id: user.id, username: user.username, permissions }, session)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[tokio::test]
+    async fn who_hangs_up_keeps_his_turn_until_his_hash_is_done() {
+        let hashing = Hashing::default();
+        let ((begin, has_begun), (end, may_end)) = (mpsc::channel(), mpsc::channel::<()>());
+        let turn = hashing.turn().await.unwrap();
+        let asked = tokio::spawn(do_slowly(turn, move || {
+            begin.send(()).unwrap();
+            let _ = may_end.recv();
+        }));
+        tokio::task::spawn_blocking(move || has_begun.recv()).await.unwrap().unwrap();
+        asked.abort();
+        assert!(asked.await.unwrap_err().is_cancelled());
+        assert_eq!(hashing.turn.available_permits(), 0);
+        assert_eq!(hashing.places.available_permits(), 255);
+        end.send(()).unwrap();
+        drop(hashing.turn().await.unwrap());
+        assert_eq!(hashing.turn.available_permits(), 1);
+        assert_eq!(hashing.places.available_permits(), 256);
+    }
 }

@@ -6,7 +6,7 @@ use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use billing::{Refusal, TenantId};
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, Uri};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use storage::{Connection, Error, Outcome, StoreError};
@@ -20,6 +20,19 @@ pub struct IdempotencyKey {
 }
 
 impl IdempotencyKey {
+    /// The key of a request for `uri` with this body. Scheme and authority do not count: HTTP/2 and proxies name them,
+    /// HTTP/1.1 does not. A path and the same path with a slash behind it are one resource.
+    fn new(key: String, uri: &Uri, body: &[u8]) -> IdempotencyKey {
+        let path = uri.path().trim_end_matches('/');
+        let mut hasher = Sha256::new();
+        for part in [path, "?", uri.query().unwrap_or_default()] {
+            hasher.update(part.as_bytes());
+        }
+        hasher.update([0]);
+        hasher.update(body);
+        IdempotencyKey { key, scope: path.to_owned(), request_digest: hasher.finalize().into() }
+    }
+
     /// The key as one of several callers of a tenant, each of whom has keys of his own.
     #[must_use]
     pub fn of(mut self, caller: &str) -> IdempotencyKey {
@@ -55,12 +68,8 @@ pub async fn idempotency_layer(
     let Ok(bytes) = to_bytes(body, body_limit).await else {
         return Reply::empty(StatusCode::PAYLOAD_TOO_LARGE).into_response();
     };
-    let mut hasher = Sha256::new();
-    hasher.update(parts.uri.to_string().as_bytes());
-    hasher.update([0]);
-    hasher.update(&bytes);
-    let scope = parts.uri.path().to_owned();
-    parts.extensions.insert(IdempotencyKey { key, scope, request_digest: hasher.finalize().into() });
+    let key = IdempotencyKey::new(key, &parts.uri, &bytes);
+    parts.extensions.insert(key);
     next.run(Request::from_parts(parts, Body::from(bytes))).await
 }
 
@@ -112,4 +121,31 @@ fn keyed(tx: &mut dyn Connection, digest: &[u8; 32], now: Timestamp) -> Outcome<
         }
     };
     Ok(operations::credentials::keyed_digest(secret.as_bytes(), &[digest]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key_of(uri: &str, body: &[u8]) -> IdempotencyKey {
+        IdempotencyKey::new("k".into(), &uri.parse().unwrap(), body)
+    }
+
+    #[test]
+    fn one_request_is_the_same_however_it_is_addressed() {
+        let asked = key_of("/1.0/kb/accounts?a=b", b"{}");
+        for uri in
+            ["http://h/1.0/kb/accounts?a=b", "https://h:8/1.0/kb/accounts/?a=b", "/1.0/kb/accounts/?a=b"]
+        {
+            assert_eq!(key_of(uri, b"{}"), asked, "{uri}");
+        }
+        for (uri, body) in [
+            ("/1.0/kb/accounts?a=c", &b"{}"[..]),
+            ("/1.0/kb/accounts", b"{}"),
+            ("/1.0/kb/account?a=b", b"{}"),
+            ("/1.0/kb/accounts?a=b", b"[]"),
+        ] {
+            assert_ne!(key_of(uri, body), asked, "{uri}");
+        }
+    }
 }

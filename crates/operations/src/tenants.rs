@@ -94,11 +94,16 @@ pub fn create(tx: &mut dyn Connection, caller: &Caller, now: Timestamp, new: &Ne
     Ok(tenant)
 }
 
+/// Checks a plain secret.
+pub fn check_secret(secret: &str) -> Result<(), Refusal> {
+    if secret.is_empty() {
+        return Err(Refusal::FieldMissing { field: "apiSecret" });
+    }
+    check_text("apiSecret", secret, 255, false)
+}
+
 /// Makes a tenant from a plain secret; for the command line and tests of storage.
 pub fn hash_secret(new: NewTenant, secret: &str) -> Outcome<NewTenant> {
-    if secret.is_empty() {
-        return Err(Refusal::FieldMissing { field: "apiSecret" }.into());
-    }
-    check_text("apiSecret", secret, 255, false)?;
+    check_secret(secret)?;
     Ok(NewTenant { api_secret_hash: credentials::hash(secret)?, ..new })
 }

@@ -103,14 +103,19 @@ fn start() -> Timestamp {
     "2026-01-01T00:00:00Z".parse().unwrap()
 }
 
-/// The last record of each object of the account.
-fn last_records(tx: &mut dyn Connection, tenant_id: TenantId, id: Uuid) -> Outcome<Vec<AuditRecord>> {
+/// The last record of each object of the account, with its snapshot.
+fn last_records(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    id: Uuid,
+) -> Outcome<Vec<(AuditRecord, String)>> {
     let mut last = HashMap::new();
     let records = storage::audit::of_account(tx, tenant_id, id)?;
     let (_, chain) = storage::accounts::lock(tx, tenant_id, id)?.unwrap();
     assert_eq!(chain.length(), i64::try_from(records.len()).unwrap());
     for record in records {
-        last.insert(record.object_id, record);
+        let of_object = storage::audit::of_object(tx, tenant_id, record.object_type, record.object_id)?;
+        last.insert(record.object_id, of_object.into_iter().next_back().unwrap());
     }
     Ok(last.into_values().collect())
 }
@@ -166,9 +171,9 @@ proptest! {
         }
         let compared = store.write_now(move |tx| {
             let mut pairs = Vec::new();
-            for record in last_records(tx, tenant_id, id)? {
+            for (record, snapshot) in last_records(tx, tenant_id, id)? {
                 let held = held_now(tx, tenant_id, id, &record)?;
-                pairs.push((serde_json::from_str::<serde_json::Value>(&record.snapshot).unwrap(), held));
+                pairs.push((serde_json::from_str::<serde_json::Value>(&snapshot).unwrap(), held));
             }
             Ok(pairs)
         });

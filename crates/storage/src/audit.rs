@@ -20,7 +20,7 @@ pub struct Change<'a> {
     pub snapshot: &'a str,
 }
 
-/// An audit record as it was kept.
+/// An audit record as it was kept. The snapshot, its longest part, is read for those alone who show it.
 #[derive(Clone, Debug)]
 pub struct AuditRecord {
     /// The account to which the record belongs; none for what is the tenant's own.
@@ -43,8 +43,6 @@ pub struct AuditRecord {
     pub comments: Option<String>,
     /// Ties together the records of one request.
     pub user_token: Uuid,
-    /// The record as it then stood, as JSON of the core's own type.
-    pub snapshot: String,
 }
 
 /// Makes a change the next link of its account's chain, whose new end the caller saves.
@@ -136,9 +134,9 @@ impl Sealed<'_> {
 
 const COLUMNS: &str =
     "account_id, object_type, object_id, object_record_id, change_type, changed_at, changed_by, reason,
-                       comments, user_token, snapshot";
+                       comments, user_token";
 
-fn read(mut row: Row) -> Result<AuditRecord, StoreError> {
+fn read(row: &mut Row) -> Result<AuditRecord, StoreError> {
     let account_id = row.next()?;
     let object_type: String = row.next()?;
     Ok(AuditRecord {
@@ -152,23 +150,23 @@ fn read(mut row: Row) -> Result<AuditRecord, StoreError> {
         reason: row.next()?,
         comments: row.next()?,
         user_token: row.next()?,
-        snapshot: row.next()?,
     })
 }
 
-/// The records of one object, oldest first.
+/// The records of one object, oldest first, each with its snapshot: the object as it then stood, as JSON of the core's
+/// own type.
 pub fn of_object(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
     object_type: ObjectType,
     object_id: Uuid,
-) -> Result<Vec<AuditRecord>, StoreError> {
+) -> Result<Vec<(AuditRecord, String)>, StoreError> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM audit_log WHERE tenant_id = $1 AND object_id = $2 AND object_type = $3
+        "SELECT {COLUMNS}, snapshot FROM audit_log WHERE tenant_id = $1 AND object_id = $2 AND object_type = $3
          ORDER BY record_id"
     );
     let params = [tenant_id.0.into(), object_id.into(), object_type.name().into()];
-    tx.query(&sql, &params)?.into_iter().map(read).collect()
+    tx.query(&sql, &params)?.into_iter().map(|mut row| Ok((read(&mut row)?, row.next()?))).collect()
 }
 
 /// Most objects of one [`of_objects`].
@@ -193,8 +191,8 @@ pub fn of_objects(
         );
         let mut params: Vec<Param<'_>> = vec![tenant_id.0.into(), object_type.name().into()];
         params.extend(ids.iter().map(|id| Param::Uuid(*id)));
-        for row in tx.query(&sql, &params)? {
-            records.push(read(row)?);
+        for mut row in tx.query(&sql, &params)? {
+            records.push(read(&mut row)?);
         }
     }
     Ok(records)
@@ -209,7 +207,7 @@ pub fn of_account(
     let sql = format!(
         "SELECT {COLUMNS} FROM audit_log WHERE tenant_id = $1 AND account_id = $2 ORDER BY record_id"
     );
-    tx.query(&sql, &[tenant_id.0.into(), account_id.into()])?.into_iter().map(read).collect()
+    tx.query(&sql, &[tenant_id.0.into(), account_id.into()])?.iter_mut().map(read).collect()
 }
 
 /// An event for the outbox.
