@@ -202,6 +202,29 @@ fn a_tenant_whose_work_cannot_be_done_stops_no_other_and_the_reason_is_shown() {
 }
 
 #[test]
+fn a_piece_that_cannot_be_read_fails_and_the_next_is_done() {
+    scenario(|world| {
+        let book = Book::of(world);
+        let past = time(&world.killbill()).checked_sub(HOUR).unwrap();
+        let tenant_id = book.tenant_id.0;
+        let spoil = move |tx: &mut dyn Connection| {
+            let sql =
+                "INSERT INTO due_work (tenant_id, kind, payload, due_at, run_at, state, attempts, created_at)
+                       VALUES ($1, $2, '{}', 9223372036854775807, $3, 'WAITING', 0, $3)";
+            Ok(tx.execute(sql, &[tenant_id.into(), KIND.into(), past.into()])?)
+        };
+        book.store.write_now(spoil).unwrap();
+        book.schedule(KIND, 1, past.checked_add(SignedDuration::from_secs(1)).unwrap(), HOUR);
+        world.killbill().get("/test/queues?timeoutSec=30").status(200);
+        assert_eq!(book.pieces("DONE").len(), 1);
+        let listed = world.billhook(["work", "failed", "--tenant", &world.tenant().api_key]);
+        let fields: Vec<&str> = listed.split('\t').collect();
+        assert_eq!(fields[2..5], [KIND, "-", "1"], "{listed}");
+        assert!(fields[5].contains("column"), "{listed}");
+    });
+}
+
+#[test]
 fn what_is_due_now_is_done_without_being_asked_for() {
     scenario(|world| {
         let book = Book::of(world);

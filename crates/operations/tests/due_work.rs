@@ -10,7 +10,7 @@ use operations::tenants::{NewTenant, create};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use storage::due_work::DueWork;
+use storage::due_work::{DueWork, FailedWork};
 use storage::{Connection, Outcome, Store, StoreError, StoreOptions};
 use testkit::PostgresCluster;
 use uuid::Uuid;
@@ -106,7 +106,7 @@ impl Book {
         self.store.read_now(move |tx| Ok(storage::tenants::values(tx, tenant_id, "notes")?)).unwrap()
     }
 
-    fn failed(&self) -> Vec<DueWork> {
+    fn failed(&self) -> Vec<FailedWork> {
         let tenant_id = self.tenant_id;
         self.store.read_now(move |tx| Ok(storage::due_work::failed(tx, tenant_id, 0, 10)?)).unwrap()
     }

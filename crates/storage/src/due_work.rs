@@ -41,11 +41,11 @@ pub struct DueWork {
     pub last_error: Option<String>,
 }
 
-const COLUMNS: &str = "record_id, tenant_id, account_id, kind, payload, due_at, run_at, attempts, last_error";
+const COLUMNS: &str = "tenant_id, account_id, kind, payload, due_at, run_at, attempts, last_error";
 
-fn read(mut row: Row) -> Result<DueWork, StoreError> {
+fn read(record_id: i64, mut row: Row) -> Result<DueWork, StoreError> {
     Ok(DueWork {
-        record_id: row.next()?,
+        record_id,
         tenant_id: TenantId(row.next()?),
         account_id: row.next()?,
         kind: row.next()?,
@@ -81,7 +81,8 @@ pub fn schedule(
 }
 
 /// Takes the tenant's next piece that is to be tried at `until` or before, for this transaction alone: other nodes pass
-/// over it until the transaction ends, and over what comes after it in the same account.
+/// over it until the transaction ends, and over what comes after it in the same account. A piece that cannot be read is
+/// marked FAILED, so that the others have their turns.
 pub fn claim(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
@@ -89,7 +90,7 @@ pub fn claim(
 ) -> Result<Option<DueWork>, StoreError> {
     let skip_locked = skip_locked(tx.engine());
     let sql = format!(
-        "SELECT {COLUMNS} FROM due_work
+        "SELECT record_id, {COLUMNS} FROM due_work
          WHERE tenant_id = $1 AND state = 'WAITING' AND run_at <= $2 AND NOT EXISTS (
              SELECT 1 FROM due_work earlier
              WHERE earlier.tenant_id = due_work.tenant_id AND earlier.account_id = due_work.account_id
@@ -97,7 +98,32 @@ pub fn claim(
                AND (earlier.run_at, earlier.record_id) < (due_work.run_at, due_work.record_id))
          ORDER BY run_at, record_id LIMIT 1 {skip_locked}"
     );
-    tx.query_optional(&sql, &[tenant_id.0.into(), until.into()])?.map(read).transpose()
+    while let Some(mut row) = tx.query_optional(&sql, &[tenant_id.0.into(), until.into()])? {
+        let record_id = row.next()?;
+        match read(record_id, row) {
+            Err(error @ (StoreError::Decode { .. } | StoreError::Corrupt(_))) => {
+                give_up(tx, tenant_id, record_id, &error)?;
+            }
+            work => return work.map(Some),
+        }
+    }
+    Ok(None)
+}
+
+/// Marks a piece as FAILED of which no more is known than its record id.
+fn give_up(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    record_id: i64,
+    error: &StoreError,
+) -> Result<(), StoreError> {
+    tracing::error!(%error, record_id, tenant = tenant_id.0, "a piece of due work cannot be read");
+    tx.execute(
+        "UPDATE due_work SET state = 'FAILED', attempts = attempts + 1, last_error = $3
+         WHERE tenant_id = $1 AND record_id = $2",
+        &[tenant_id.0.into(), record_id.into(), (&error.to_string()).into()],
+    )?;
+    Ok(())
 }
 
 /// The ending of a SELECT that locks those of its rows that nobody else holds, and leaves out the others. SQLite has
@@ -213,18 +239,43 @@ pub fn is_due(tx: &mut dyn Connection, tenant_id: TenantId, until: Timestamp) ->
     Ok(row.is_some())
 }
 
+/// A piece that failed too often, as a person is shown it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedWork {
+    /// Names the piece.
+    pub record_id: i64,
+    /// Which handler does it.
+    pub kind: String,
+    /// When it fell due; none when that cannot be read.
+    pub due_at: Option<Timestamp>,
+    /// How often it was tried in vain.
+    pub attempts: i64,
+    /// Why the last attempt failed.
+    pub last_error: Option<String>,
+}
+
 /// The tenant's pieces that failed too often, oldest first: at most `limit` behind the record id `after`.
 pub fn failed(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
     after: i64,
     limit: i64,
-) -> Result<Vec<DueWork>, StoreError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM due_work WHERE tenant_id = $1 AND state = 'FAILED' AND record_id > $2
-         ORDER BY record_id LIMIT $3"
-    );
-    tx.query(&sql, &[tenant_id.0.into(), after.into(), limit.into()])?.into_iter().map(read).collect()
+) -> Result<Vec<FailedWork>, StoreError> {
+    let rows = tx.query(
+        "SELECT record_id, kind, due_at, attempts, last_error FROM due_work
+         WHERE tenant_id = $1 AND state = 'FAILED' AND record_id > $2 ORDER BY record_id LIMIT $3",
+        &[tenant_id.0.into(), after.into(), limit.into()],
+    )?;
+    let shown = |mut row: Row| {
+        Ok(FailedWork {
+            record_id: row.next()?,
+            kind: row.next()?,
+            due_at: Timestamp::from_microsecond(row.next()?).ok(),
+            attempts: row.next()?,
+            last_error: row.next()?,
+        })
+    };
+    rows.into_iter().map(shown).collect()
 }
 
 /// Lets a piece that failed too often be tried again from `now` on. Returns whether there was one.

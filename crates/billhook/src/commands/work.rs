@@ -4,7 +4,6 @@ use crate::Book;
 use anyhow::{Context, bail};
 use billing::{Tenant, TenantId};
 use clap::Subcommand;
-use storage::due_work::DueWork;
 use storage::{Error, Store, StoreError};
 
 /// Most pieces that one question to the book answers with.
@@ -80,16 +79,13 @@ fn name(store: &Store, tenant_id: TenantId) -> anyhow::Result<String> {
 fn list_failed(store: &Store, tenant_id: TenantId) -> anyhow::Result<()> {
     let (name, mut after) = (name(store, tenant_id)?, 0);
     loop {
-        let page: Vec<DueWork> =
-            store.read_now(move |tx| Ok(storage::due_work::failed(tx, tenant_id, after, PAGE)?))?;
+        let page = store.read_now(move |tx| Ok(storage::due_work::failed(tx, tenant_id, after, PAGE)?))?;
         let Some(last) = page.last() else { return Ok(()) };
         after = last.record_id;
         for work in page {
             let reason = work.last_error.unwrap_or_default();
-            println!(
-                "{}\t{name}\t{}\t{}\t{}\t{reason}",
-                work.record_id, work.kind, work.due_at, work.attempts
-            );
+            let due_at = work.due_at.map_or_else(|| "-".to_owned(), |at| at.to_string());
+            println!("{}\t{name}\t{}\t{due_at}\t{}\t{reason}", work.record_id, work.kind, work.attempts);
         }
     }
 }
