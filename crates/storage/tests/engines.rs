@@ -473,11 +473,13 @@ fn a_connection_that_was_lost_while_idle_is_replaced() {
     store.read_now(ids).unwrap();
     let other = open(&url);
     let ended = other.write_now(|tx| {
-        let sql = "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity
+        // With a time: it waits until they have ended, and are not about to.
+        let sql = "SELECT COUNT(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity
                    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'";
         Ok(tx.query_one(sql, &[])?.next::<i64>()?)
     });
-    assert_eq!(ended.unwrap(), 2);
+    // The one that brought the schema up to date may still be on its way out.
+    assert!(ended.unwrap() >= 2);
     store.write_now(|tx| insert(tx, 2)).unwrap();
     assert_eq!(store.read_now(ids).unwrap(), [1, 2]);
 }
