@@ -1,6 +1,7 @@
 //! Opening, reading and changing accounts, in Kill Bill's words.
 
 use crate::scenario;
+use crate::togai::{customer, togai};
 use serde_json::{Value, json};
 use testkit::{Http, Response};
 
@@ -30,7 +31,7 @@ fn an_account_is_opened_with_every_field() {
             "referenceTime": "2020-02-28T10:11:12.345+02:00", "timeZone": "Europe/Paris", "address1": "7, yoyo road",
             "address2": "Apt 5", "postalCode": "94105", "company": "Unemployed", "city": "San Francisco",
             "state": "California", "country": "Nowhere", "locale": "fr_FR", "phone": "x42", "notes": "a\nb",
-            "isMigrated": false, "paymentMethodId": NOBODY, "accountId": NOBODY, "accountBalance": 5, "accountCBA": "7",
+            "isMigrated": false, "paymentMethodId": null, "accountId": NOBODY, "accountBalance": 5, "accountCBA": "7",
             "auditLogs": [{ "changeType": "INSERT" }],
         });
         let made = kb.post("/accounts", body.clone()).status(201);
@@ -299,6 +300,28 @@ fn what_is_not_mentioned_stays_as_it_is() {
         kb.put("/accounts/nobody", json!({})).status(404);
         kb.without("X-Killbill-CreatedBy").put(&path, json!({})).status(400);
         kb.send("PUT", &path, None::<&str>).status(400);
+    });
+}
+
+#[test]
+fn what_another_desk_made_longer_than_kill_bill_may_be_repeated() {
+    scenario(|world| {
+        let (kb, client) = (world.killbill(), togai(world));
+        let (name, email) = ("n".repeat(200), format!("{}@acme.example", "e".repeat(130)));
+        let made = json!({ "id": "long", "name": name, "primaryEmail": email, "address": { "city": "c".repeat(200) } });
+        let mut customer = customer("c");
+        customer["account"] = made;
+        client.post("/customers", customer).status(201);
+        let mut read = kb.get("/accounts?externalKey=long").status(200).json();
+        assert_eq!((&read["name"], &read["email"]), (&json!(name), &json!(email)));
+        let path = format!("/accounts/{}", read["accountId"].as_str().unwrap());
+        read["company"] = json!("Acme");
+        kb.put(&path, read.clone()).status(204);
+        kb.put(format!("{path}?treatNullAsReset=true"), read.clone()).status(204);
+        assert_eq!(kb.get(&path).status(200).json()["company"], "Acme");
+        kb.put(&path, json!({ "name": "m".repeat(101) })).status(400);
+        read["city"] = json!("d".repeat(200));
+        kb.put(&path, read).status(400);
     });
 }
 

@@ -155,6 +155,42 @@ fn an_account_has_one_default() {
 }
 
 #[test]
+fn only_an_accounts_own_method_becomes_its_default() {
+    scenario(|world: &World| {
+        let kb = world.killbill();
+        let (one, two) = (account(&kb, "1"), account(&kb, "2"));
+        let (own, other) = (add(&kb, &one, "k1", ""), add(&kb, &two, "k2", ""));
+        let stranger = world.killbill_of(&world.another_tenant());
+        let strange = add(&stranger, &account(&stranger, "1"), "k1", "");
+        let wish = |id: &str| kb.put(format!("/accounts/{one}"), json!({ "paymentMethodId": id }));
+        for unknown in [NOBODY, &strange] {
+            let refused = wish(unknown).status(404).json();
+            assert_eq!(refused["message"], format!("Payment method {unknown} does not exist"));
+            kb.post("/accounts", json!({ "paymentMethodId": unknown })).status(404);
+        }
+        assert_eq!(wish(&other).status(400).json()["code"], 7019);
+        assert_eq!(
+            kb.post("/accounts", json!({ "paymentMethodId": other })).status(400).json()["code"],
+            7019
+        );
+        assert_eq!(default_of(&kb, &one), Value::Null);
+        wish(&own).status(204);
+        assert_eq!(default_of(&kb, &one), json!(own));
+        wish(&own).status(204);
+        kb.put(
+            format!("/accounts/{one}?treatNullAsReset=true"),
+            json!({ "externalKey": "1", "currency": "USD" }),
+        )
+        .status(204);
+        assert_eq!(default_of(&kb, &one), Value::Null);
+        kb.delete(format!("/paymentMethods/{own}")).status(204);
+        wish(&own).status(404);
+        let all = world.billhook(["verify", "--tenant", &world.tenant().api_key]);
+        assert!(all.contains("2 accounts"), "{all}");
+    });
+}
+
+#[test]
 fn a_default_is_deleted_only_when_told_so() {
     scenario(|world: &World| {
         let kb = world.killbill();
@@ -232,6 +268,9 @@ fn payment_methods_are_listed_and_found_in_parts() {
         assert_eq!(found("KEY-1"), 1);
         assert_eq!(found("0%25_'%22%3Ci"), 3);
         assert_eq!(found("0x_"), 0);
+        add(&kb, &account(&kb, "Ä"), "CAFÉ-1", "");
+        // Letters beyond `a` to `z` are found as they are written, on both engines.
+        assert_eq!((found("caf%C3%89-1"), found("caf%C3%A9-1")), (1, 0));
         assert_eq!(found(&accounts[1]), 1);
         assert_eq!(found("_q=1&external_key%5Blike%5D=Key-1%25"), 1);
         assert_eq!(found(&format!("_q=1&account_id={}&plugin_name=__EXTERNAL_PAYMENT__", accounts[2])), 1);

@@ -202,21 +202,30 @@ pub(crate) struct AccountRequest {
 }
 
 impl AccountRequest {
-    /// Kill Bill's limits on the texts of an account.
-    fn check(&self) -> Result<(), Refusal> {
-        check_line("name", &self.name, 100)?;
-        check_line("email", &self.email, 128)?;
-        check_line("company", &self.company, 50)?;
-        check_line("city", &self.city, 50)?;
-        check_line("state", &self.state, 50)?;
-        check_line("country", &self.country, 50)?;
-        check_line("address1", &self.address1, 100)?;
-        check_line("address2", &self.address2, 100)?;
-        check_line("postalCode", &self.postal_code, 16)?;
-        check_line("phone", &self.phone, 25)?;
-        check_line("locale", &self.locale, 5)?;
-        check_line("timeZone", &self.time_zone, 50)?;
-        self.notes.as_deref().map_or(Ok(()), |notes| check_text("notes", notes, 4096, true))
+    /// Kill Bill's limits on the texts of an account. What stays as it is may be longer: the other desks have limits of
+    /// their own.
+    fn check(&self, current: &AccountDetails) -> Result<(), Refusal> {
+        let lines = [
+            ("name", &self.name, &current.name, 100),
+            ("email", &self.email, &current.email, 128),
+            ("company", &self.company, &current.company, 50),
+            ("city", &self.city, &current.city, 50),
+            ("state", &self.state, &current.state, 50),
+            ("country", &self.country, &current.country, 50),
+            ("address1", &self.address1, &current.address1, 100),
+            ("address2", &self.address2, &current.address2, 100),
+            ("postalCode", &self.postal_code, &current.postal_code, 16),
+            ("phone", &self.phone, &current.phone, 25),
+            ("locale", &self.locale, &current.locale, 5),
+            ("timeZone", &self.time_zone, &None, 50),
+        ];
+        for (field, wanted, current, limit) in lines {
+            if wanted != current {
+                check_line(field, wanted, limit)?;
+            }
+        }
+        let notes = self.notes.as_deref().filter(|notes| current.notes.as_deref() != Some(notes));
+        notes.map_or(Ok(()), |notes| check_text("notes", notes, 4096, true))
     }
 
     fn reference_time(&self) -> Result<Option<jiff::Timestamp>, Refusal> {
@@ -228,7 +237,7 @@ impl AccountRequest {
 
     /// The request to open an account.
     pub(crate) fn into_new_account(self) -> Result<NewAccount, Refusal> {
-        self.check()?;
+        self.check(&AccountDetails::default())?;
         let reference_time = self.reference_time()?;
         Ok(NewAccount {
             external_key: self.external_key.clone(),
@@ -244,7 +253,7 @@ impl AccountRequest {
     /// The request to change `account`. Without `reset`, what is null or absent stays as it is; with it, all that is
     /// null becomes null, and the fixed fields must be repeated.
     fn to_change(&self, account: &Account, reset: bool) -> Result<AccountChange, Refusal> {
-        self.check()?;
+        self.check(&account.details)?;
         if reset {
             self.check_repeated(account)?;
         }
@@ -381,12 +390,10 @@ async fn close_account(
     query: Query,
 ) -> Answer {
     let account_id = id(&account_id)?;
-    let closing = Closing {
-        cancel_all_subscriptions: query.flag("cancelAllSubscriptions"),
-        write_off_unpaid_invoices: query.flag("writeOffUnpaidInvoices"),
-        item_adjust_unpaid_invoices: query.flag("itemAdjustUnpaidInvoices"),
-        remove_future_notifications: query.flag("removeFutureNotifications"),
-    };
+    // As at Kill Bill, to cancel, write off or adjust what is not there does nothing and needs no permission: the flags
+    // `cancelAllSubscriptions`, `writeOffUnpaidInvoices` and `itemAdjustUnpaidInvoices` say how to treat what the book
+    // does not hold yet.
+    let closing = Closing { remove_future_notifications: query.flag("removeFutureNotifications") };
     let writer = session.clone();
     let work = move |tx: &mut dyn Connection| {
         let (tenant_id, caller) = (writer.tenant.tenant_id, &writer.caller);

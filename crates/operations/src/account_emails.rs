@@ -1,13 +1,15 @@
 //! Adding and removing e-mail addresses of an account.
 
 use crate::journal::AccountJournal;
+use billing::account::refuse_archived;
 use billing::account_email;
 use billing::{Caller, ChangeType, ObjectType, Permission, TenantId};
 use jiff::Timestamp;
 use storage::{Connection, Outcome, account_emails};
 use uuid::Uuid;
 
-/// Adds an address to an account; nothing happens when it has it already. Refuses an unknown account.
+/// Adds an address to an account; nothing happens when it has it already. Refuses an unknown account and
+/// an archived one: nobody will be written to about it.
 pub fn add(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
@@ -19,6 +21,7 @@ pub fn add(
     caller.require(Permission::AccountAddEmails)?;
     let email = account_email::add(Uuid::new_v4(), account_id, email)?;
     let mut journal = AccountJournal::open(tx, tenant_id, account_id, caller, now)?;
+    refuse_archived(journal.account())?;
     if account_emails::find(journal.tx(), tenant_id, account_id, &email.email)?.is_some() {
         return Ok(());
     }

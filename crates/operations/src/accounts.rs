@@ -14,8 +14,8 @@ use uuid::Uuid;
 /// Most levels of accounts beneath accounts.
 const TREE_DEPTH_LIMIT: usize = 32;
 
-/// Opens an account. Refuses an external key that another account or an alias has, an unknown parent, and one that
-/// stands so deep that nothing more fits beneath it.
+/// Opens an account. Refuses an external key that another account or an alias has, an unknown parent, one that stands
+/// so deep that nothing more fits beneath it, and any default payment method: it has none of its own yet.
 pub fn open(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
@@ -26,6 +26,9 @@ pub fn open(
     caller.require(Permission::AccountCreate)?;
     let id = new_id(now);
     let account = account::open(id, new, &caller.changed_by, now)?;
+    if let Some(method_id) = account.details.payment_method_id {
+        crate::payment_methods::check_own(tx, tenant_id, id, method_id)?;
+    }
     if let Some(parent_id) = account.details.parent_account_id {
         check_parent(tx, tenant_id, id, parent_id)?;
     }
@@ -68,7 +71,8 @@ pub fn get_by_key(tx: &mut dyn Connection, tenant_id: TenantId, key: &str) -> Ou
 }
 
 /// Changes an account. `change` receives the locked account and says how it shall be; refuses what is fixed, an
-/// archived account, and a new parent that is unknown, stands too deep, or beneath the account itself.
+/// archived account, a new parent that is unknown, stands too deep, or beneath the account itself, and a new default
+/// payment method that is not one of the account's.
 pub fn change(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
@@ -81,6 +85,11 @@ pub fn change(
     let mut journal = AccountJournal::open(tx, tenant_id, id, caller, now)?;
     let wanted = change(journal.account())?;
     let changed = account::change(journal.account(), &wanted, &caller.changed_by, now)?;
+    let (method_id, method_id_before) =
+        (changed.details.payment_method_id, journal.account().details.payment_method_id);
+    if let Some(method_id) = method_id.filter(|_| method_id != method_id_before) {
+        crate::payment_methods::check_own(journal.tx(), tenant_id, id, method_id)?;
+    }
     let (parent_id, parent_id_before) =
         (changed.details.parent_account_id, journal.account().details.parent_account_id);
     if let Some(parent_id) = parent_id.filter(|_| parent_id != parent_id_before) {

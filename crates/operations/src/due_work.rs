@@ -2,9 +2,11 @@
 //!
 //! One piece is one transaction: what it changes and that it is done become durable together. A node that dies in the
 //! middle leaves the piece as it was, and another does it. A failure is kept with its reason and tried again, later and
-//! later; after [`ATTEMPTS`] the piece is FAILED: it is shown, and a person can let it run again.
+//! later; meanwhile what comes after it in the same account waits. After [`ATTEMPTS`] the piece is FAILED: it is shown, a
+//! person can let it run again, and the rest of the account's work goes on without it.
 
 use crate::{blocking, clock, housekeeping};
+use billing::time::to_micros;
 use billing::{Tenant, TenantId};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -32,6 +34,9 @@ pub struct Handlers(pub &'static [(&'static str, Handler)]);
 /// The kinds that this server knows.
 pub const HANDLERS: Handlers =
     Handlers(&[(blocking::BEGINNING, blocking::begin), (housekeeping::KIND, housekeeping::run)]);
+
+/// The kinds of work that are the server's own: no tenant has any.
+pub(crate) const CHORES: &[&str] = &[housekeeping::KIND];
 
 impl Handlers {
     fn of(self, kind: &str) -> Option<Handler> {
@@ -103,7 +108,7 @@ pub fn run_next_until(
 
 /// Lets the tenant's clock show `target` now and tick on from there.
 pub fn set_clock(tx: &mut dyn Connection, tenant_id: TenantId, target: Timestamp) -> Outcome<SignedDuration> {
-    let offset = target.duration_since(clock::real());
+    let offset = to_micros(target).duration_since(clock::real());
     storage::tenants::set_clock_offset(tx, tenant_id, offset)?;
     Ok(offset)
 }

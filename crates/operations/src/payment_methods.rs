@@ -2,6 +2,7 @@
 
 use crate::journal::AccountJournal;
 use crate::owner::Object;
+use billing::account::refuse_archived;
 use billing::payment_method::{self, NewPaymentMethod, PaymentMethod};
 use billing::tag::ControlTag;
 use billing::{Caller, ChangeType, ObjectType, Permission, Refusal, TenantId};
@@ -39,7 +40,7 @@ impl Choice {
     }
 }
 
-/// Adds a payment method to an account.
+/// Adds a payment method to an account. Refuses an archived one: nothing will be collected of it.
 pub fn add(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
@@ -50,6 +51,7 @@ pub fn add(
 ) -> Outcome<Uuid> {
     choice.require(caller)?;
     let mut journal = AccountJournal::open(tx, tenant_id, account_id, caller, now)?;
+    refuse_archived(journal.account())?;
     let others = payment_methods::of_account(journal.tx(), tenant_id, account_id, false)?;
     let others: Vec<PaymentMethod> = others.into_iter().map(|stored| stored.payment_method).collect();
     let id = Uuid::new_v4();
@@ -68,7 +70,7 @@ pub fn add(
     Ok(id)
 }
 
-/// Makes one of the account's payment methods its default.
+/// Makes one of the account's payment methods its default. Refuses an archived account.
 pub fn set_default(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
@@ -80,16 +82,28 @@ pub fn set_default(
     let choice = Choice { is_default: true, pays_unpaid_invoices };
     choice.require(caller)?;
     let mut journal = AccountJournal::open(tx, tenant_id, account_id, caller, now)?;
-    let stored = payment_methods::by_id(journal.tx(), tenant_id, id)?;
-    let method = stored
-        .map(|stored| stored.payment_method)
-        .filter(|method| method.is_active)
-        .ok_or(Refusal::PaymentMethodUnknown { id })?;
-    if method.account_id != account_id {
-        return Err(Refusal::PaymentMethodOfAnotherAccount { id }.into());
-    }
+    refuse_archived(journal.account())?;
+    check_own(journal.tx(), tenant_id, account_id, id)?;
     choose(&mut journal, id, choice)?;
     journal.close()
+}
+
+/// Refuses a payment method that does not exist, was deleted or belongs to another account. For the holder of the
+/// account's lock, without which none is deleted.
+pub(crate) fn check_own(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    account_id: Uuid,
+    id: Uuid,
+) -> Outcome<()> {
+    let stored = payment_methods::by_id(tx, tenant_id, id)?;
+    match stored.map(|stored| stored.payment_method).filter(|method| method.is_active) {
+        None => Err(Refusal::PaymentMethodUnknown { id }.into()),
+        Some(method) if method.account_id != account_id => {
+            Err(Refusal::PaymentMethodOfAnotherAccount { id }.into())
+        }
+        Some(_) => Ok(()),
+    }
 }
 
 /// Does what was chosen of a payment method. Accounts have no invoices yet, so there is none to pay: paying them
@@ -113,7 +127,7 @@ pub fn refresh(
     Ok(())
 }
 
-/// Deletes a payment method; its key stays taken.
+/// Deletes a payment method; its key stays taken. Also of an archived account: what is kept of a payer may go.
 pub fn delete(
     tx: &mut dyn Connection,
     tenant_id: TenantId,

@@ -254,7 +254,7 @@ fn closing_an_account_and_its_worker_never_wait_for_each_other() {
         scope.spawn(move || {
             is_claimed.recv().unwrap();
             let node = Store::open(&url, StoreOptions::default()).unwrap();
-            let closing = Closing { remove_future_notifications: true, ..Closing::default() };
+            let closing = Closing { remove_future_notifications: true };
             let close = move |tx: &mut dyn Connection| {
                 closings.fetch_add(1, Ordering::Relaxed);
                 operations::accounts::close::close(tx, tenant_id, account_id, &caller, start, closing)
@@ -357,16 +357,61 @@ fn failed_work_runs_again_when_a_person_says_so() {
 }
 
 #[test]
-fn work_of_one_account_waits_for_what_comes_before_it() {
+fn work_of_one_account_waits_while_what_comes_before_it_fails_but_not_for_ever() {
     on_both(|book| {
         let account = Some(Uuid::new_v4());
-        book.schedule("NOTE", "second", account, 20);
-        book.schedule("NOTE", "first", account, 10);
-        let (tenant_id, until) = (book.tenant_id, book.at(30));
-        let claim = move |tx: &mut dyn Connection| Ok(storage::due_work::claim(tx, tenant_id, until)?);
-        assert_eq!(book.store.write_now(claim).unwrap().unwrap().payload, "\"first\"");
-        assert!(book.advance(15).len() == 1 && book.advance(25).len() == 1);
+        book.schedule("NOTE", "second", account, 12);
+        book.schedule("REFUSE", "first", account, 10);
+        book.schedule("NOTE", "another account's", Some(Uuid::new_v4()), 13);
+        book.schedule("NOTE", "nobody's", None, 14);
+        let (tenant_id, soon) = (book.tenant_id, book.at(15));
+        let is_due = move |tx: &mut dyn Connection| Ok(storage::due_work::is_due(tx, tenant_id, soon)?);
+
+        // The first is tried again ten seconds later.
+        assert_eq!(book.advance(15).len(), 3);
+        let names = |from: usize| -> Vec<String> {
+            let notes = book.notes();
+            notes[from..].iter().map(|line| line.split('"').nth(1).unwrap().to_owned()).collect()
+        };
+        assert_eq!(names(0), ["another account's", "nobody's"]);
+        assert!(!book.store.read_now(is_due).unwrap(), "what is held back is not to be tried");
+        // What is scheduled meanwhile waits as well; what falls due before the first does not.
+        book.schedule("NOTE", "third", account, 15);
+        book.schedule("NOTE", "before", account, 9);
+        book.advance(18);
+        assert_eq!(names(2), ["before"]);
+
+        // Failed for good, it holds nothing back, until a person lets it run again.
+        book.advance(7 * 86_400);
+        assert_eq!(names(3), ["second", "third"]);
+        book.schedule("NOTE", "fourth", account, 7 * 86_400 + 1);
+        let (record_id, now) = (book.failed()[0].record_id, book.at(7 * 86_400));
+        let again =
+            move |tx: &mut dyn Connection| Ok(storage::due_work::run_again(tx, tenant_id, record_id, now)?);
+        assert!(book.store.write_now(again).unwrap());
+        assert_eq!(book.advance(7 * 86_400 + 5).len(), 1, "the first, in vain");
+        assert_eq!(names(5), [""; 0]);
     });
+}
+
+#[test]
+fn work_of_one_account_waits_while_another_node_does_what_comes_before_it() {
+    let book = Book::open(PostgresCluster::shared().create_database());
+    let (tenant_id, until, account, url) =
+        (book.tenant_id, book.at(60), Some(Uuid::new_v4()), book.url.clone());
+    book.schedule("NOTE", "second", account, 20);
+    book.schedule("NOTE", "first", account, 10);
+    let claim = move |tx: &mut dyn Connection| Ok(storage::due_work::claim(tx, tenant_id, until)?);
+    let worker = move |tx: &mut dyn Connection| {
+        let first = claim(tx)?.unwrap();
+        assert_eq!(first.payload, "\"first\"");
+        let node = Store::open(&url, StoreOptions::default())?;
+        let others = node.write_now(claim);
+        node.close();
+        others
+    };
+    assert_eq!(book.store.write_now(worker).unwrap(), None);
+    book.store.close();
 }
 
 #[test]

@@ -407,7 +407,7 @@ CREATE TABLE due_work (
   finished_at BIGINT
 );
 CREATE INDEX due_work_by_time ON due_work (tenant_id, run_at, record_id) WHERE state = 'WAITING';
-CREATE INDEX due_work_by_account ON due_work (tenant_id, account_id, run_at, record_id) WHERE state = 'WAITING';
+CREATE INDEX due_work_by_account ON due_work (tenant_id, account_id, due_at, record_id) WHERE state = 'WAITING';
 CREATE INDEX due_work_of_all_tenants ON due_work (run_at) WHERE state = 'WAITING';
 CREATE INDEX due_work_failed ON due_work (tenant_id, record_id) WHERE state = 'FAILED';
 CREATE INDEX due_work_done ON due_work (finished_at) WHERE state = 'DONE';

@@ -80,8 +80,16 @@ pub fn schedule(
     row.map(|mut row| row.next()).transpose()
 }
 
+/// That no piece of the same account fell due earlier and waits, for its first attempt or for the next: the work of an
+/// account is never done out of order. A piece that is FAILED for good holds nothing back, for that could be for ever;
+/// once a person lets it run again, it is the first again.
+const IS_FIRST_OF_ACCOUNT: &str = "NOT EXISTS (
+    SELECT 1 FROM due_work earlier
+    WHERE earlier.tenant_id = due_work.tenant_id AND earlier.account_id = due_work.account_id
+      AND earlier.state = 'WAITING' AND (earlier.due_at, earlier.record_id) < (due_work.due_at, due_work.record_id))";
+
 /// Takes the tenant's next piece that is to be tried at `until` or before, for this transaction alone: other nodes pass
-/// over it until the transaction ends, and over what comes after it in the same account. A piece that cannot be read is
+/// over it until the transaction ends. It is the first of its account that is not done. A piece that cannot be read is
 /// marked FAILED, so that the others have their turns.
 pub fn claim(
     tx: &mut dyn Connection,
@@ -91,11 +99,7 @@ pub fn claim(
     let skip_locked = skip_locked(tx.engine());
     let sql = format!(
         "SELECT record_id, {COLUMNS} FROM due_work
-         WHERE tenant_id = $1 AND state = 'WAITING' AND run_at <= $2 AND NOT EXISTS (
-             SELECT 1 FROM due_work earlier
-             WHERE earlier.tenant_id = due_work.tenant_id AND earlier.account_id = due_work.account_id
-               AND earlier.state = 'WAITING'
-               AND (earlier.run_at, earlier.record_id) < (due_work.run_at, due_work.record_id))
+         WHERE tenant_id = $1 AND state = 'WAITING' AND run_at <= $2 AND {IS_FIRST_OF_ACCOUNT}
          ORDER BY run_at, record_id LIMIT 1 {skip_locked}"
     );
     while let Some(mut row) = tx.query_optional(&sql, &[tenant_id.0.into(), until.into()])? {
@@ -171,7 +175,8 @@ pub fn fail(
 }
 
 /// The tenants behind `after` that have work to try now, in order of their numbers, at most `limit`; `real_now` is the
-/// real time, and each tenant's clock counts. Page by page one comes by every tenant, however much others have to do.
+/// real time, and each tenant's clock counts. A tenant whose work all waits for an earlier piece's next attempt is found
+/// as well, and then has nothing to claim. Page by page one comes by every tenant, however much others have to do.
 pub fn due_tenants(
     tx: &mut dyn Connection,
     real_now: Timestamp,
@@ -230,13 +235,13 @@ pub fn statistics(tx: &mut dyn Connection, real_now: Timestamp) -> Result<DueWor
     })
 }
 
-/// Whether the tenant has work to try at `until` or before.
+/// Whether the tenant has work to try at `until` or before. What waits behind a piece that failed is not to be tried.
 pub fn is_due(tx: &mut dyn Connection, tenant_id: TenantId, until: Timestamp) -> Result<bool, StoreError> {
-    let row = tx.query_optional(
-        "SELECT 1 FROM due_work WHERE tenant_id = $1 AND state = 'WAITING' AND run_at <= $2 LIMIT 1",
-        &[tenant_id.0.into(), until.into()],
-    )?;
-    Ok(row.is_some())
+    let sql = format!(
+        "SELECT 1 FROM due_work
+         WHERE tenant_id = $1 AND state = 'WAITING' AND run_at <= $2 AND {IS_FIRST_OF_ACCOUNT} LIMIT 1"
+    );
+    Ok(tx.query_optional(&sql, &[tenant_id.0.into(), until.into()])?.is_some())
 }
 
 /// A piece that failed too often, as a person is shown it.

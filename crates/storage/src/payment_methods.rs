@@ -131,9 +131,6 @@ pub fn account_of(
     row.map(|mut row| row.next()).transpose()
 }
 
-/// Most payment methods of one account that are listed.
-pub const PER_ACCOUNT_LIMIT: i64 = 1_000;
-
 /// The payment methods of an account, oldest first; deleted ones only when asked for.
 pub fn of_account(
     tx: &mut dyn Connection,
@@ -144,12 +141,9 @@ pub fn of_account(
     let condition = if with_deleted { "" } else { "AND is_active" };
     let sql = format!(
         "SELECT {COLUMNS} FROM payment_methods WHERE tenant_id = $1 AND account_id = $2 {condition}
-         ORDER BY record_id LIMIT $3"
+         ORDER BY record_id"
     );
-    tx.query(&sql, &[tenant_id.0.into(), account_id.into(), PER_ACCOUNT_LIMIT.into()])?
-        .into_iter()
-        .map(read)
-        .collect()
+    tx.query(&sql, &[tenant_id.0.into(), account_id.into()])?.into_iter().map(read).collect()
 }
 
 const OF_TENANT: &str = "payment_methods WHERE tenant_id = $1 AND is_active";
@@ -176,7 +170,7 @@ pub fn search(
     needle: &str,
     window: Window,
 ) -> Result<Page<StoredPaymentMethod>, StoreError> {
-    let pattern = crate::search::folded_pattern(tx.engine(), needle);
+    let pattern = crate::search::folded_pattern(needle);
     let mut params: Vec<Param<'_>> = vec![tenant_id.0.into(), (&pattern).into()];
     let id = Uuid::parse_str(needle).ok();
     params.extend(id.map(Param::Uuid));

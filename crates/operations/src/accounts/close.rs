@@ -1,4 +1,4 @@
-//! Closing an account: nothing of it is deleted, but it is billed no more and may not change.
+//! Closing an account: nothing of it is deleted and its data may still change, but it is billed no more.
 
 use crate::blocking::{self, Blockable};
 use crate::journal::AccountJournal;
@@ -11,37 +11,16 @@ use jiff::Timestamp;
 use storage::{Connection, Outcome};
 use uuid::Uuid;
 
-/// What becomes of what an account still has when it is closed.
+/// What becomes of what an account still has when it is closed. The book holds no subscriptions and no invoices yet:
+/// whether those are cancelled, written off or adjusted will be said here, too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Closing {
-    /// Its subscriptions end.
-    pub cancel_all_subscriptions: bool,
-    /// What it has not paid is written off. Wins over the next.
-    pub write_off_unpaid_invoices: bool,
-    /// What it has not paid is adjusted to nothing.
-    pub item_adjust_unpaid_invoices: bool,
     /// What is due to be done about it later is not done.
     pub remove_future_notifications: bool,
 }
 
-impl Closing {
-    /// What a caller must be permitted.
-    fn permissions(self) -> impl Iterator<Item = Permission> {
-        [
-            (true, Permission::TagAdd),
-            (true, Permission::EntitlementPauseResume),
-            (self.cancel_all_subscriptions, Permission::EntitlementCancel),
-            (self.write_off_unpaid_invoices, Permission::InvoiceWriteOff),
-            (self.item_adjust_unpaid_invoices, Permission::InvoiceItemAdjust),
-        ]
-        .into_iter()
-        .filter_map(|(is_needed, permission)| is_needed.then_some(permission))
-    }
-}
-
 /// Closes an account: sets AUTO_INVOICING_OFF and the blocking state of closed accounts, which stand already when it
-/// is closed again. The book holds no subscriptions and no invoices yet, so there are none to cancel, write off or
-/// adjust; their steps belong between these two.
+/// is closed again. Asks for the permissions of what it does, and of no more.
 pub fn close(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
@@ -50,7 +29,8 @@ pub fn close(
     now: Timestamp,
     closing: Closing,
 ) -> Outcome<()> {
-    closing.permissions().try_for_each(|permission| caller.require(permission))?;
+    caller.require(Permission::TagAdd)?;
+    caller.require(Permission::EntitlementPauseResume)?;
     if closing.remove_future_notifications {
         storage::due_work::lock_waiting_of_account(tx, tenant_id, id)?;
     }
