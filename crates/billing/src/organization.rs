@@ -1,6 +1,7 @@
 //! Organizations: nodes of a tree whose top is billed for all beneath it.
 
 use crate::Refusal;
+use crate::account::AccountStatus;
 use crate::blocking::{self, BlockingState};
 use crate::text::check_text;
 use jiff::Timestamp;
@@ -45,6 +46,8 @@ pub enum Obstacle {
     TopOfTreeMissing,
     /// The top of its tree has no billing account.
     NoAccount,
+    /// The billing account was archived.
+    AccountArchived,
     /// The billing account is blocked for changes or use.
     AccountBlocked,
     /// The same, because it has not paid in time.
@@ -57,6 +60,7 @@ impl Obstacle {
         match self {
             Obstacle::TopOfTreeMissing => "top_of_tree_missing",
             Obstacle::NoAccount => "no_account",
+            Obstacle::AccountArchived => "account_archived",
             Obstacle::AccountBlocked => "account_blocked",
             Obstacle::Overdue => "overdue",
         }
@@ -67,15 +71,20 @@ impl Obstacle {
         match self {
             Obstacle::TopOfTreeMissing => "The organization at the top of the tree does not exist",
             Obstacle::NoAccount => "You need to create an account first",
+            Obstacle::AccountArchived => "The billing account is archived; contact support",
             Obstacle::AccountBlocked => "The billing account is blocked; contact support",
             Obstacle::Overdue => "The billing account is overdue; pay its invoices first",
         }
     }
 }
 
-/// What stands against a new service for an account with these blocking states. Only states of the account itself
-/// count: a blocked bundle does not keep the account from buying another.
-pub fn obstacles_of_account(account_id: Uuid, states: &[BlockingState], now: Timestamp) -> Vec<Obstacle> {
+/// What stands against a new service for an account of this status with these blocking states. Only states of the account
+/// itself count: a blocked bundle does not keep the account from buying another.
+pub fn obstacles_of_account(
+    (account_id, status): (Uuid, AccountStatus),
+    states: &[BlockingState],
+    now: Timestamp,
+) -> Vec<Obstacle> {
     let mut obstacles: Vec<Obstacle> = blocking::in_force(states, now)
         .into_iter()
         .filter(|state| state.blocked_id == account_id)
@@ -84,6 +93,7 @@ pub fn obstacles_of_account(account_id: Uuid, states: &[BlockingState], now: Tim
             blocking::OVERDUE_SERVICE => Obstacle::Overdue,
             _ => Obstacle::AccountBlocked,
         })
+        .chain((status == AccountStatus::Archived).then_some(Obstacle::AccountArchived))
         .collect();
     obstacles.sort_unstable();
     obstacles.dedup();
@@ -106,6 +116,7 @@ mod tests {
     #[test]
     fn only_states_that_block_the_account_itself_are_in_the_way() {
         let (account_id, now) = (Uuid::from_u128(1), Timestamp::UNIX_EPOCH);
+        let active = (account_id, AccountStatus::Active);
         let state = |blocked_id, change, entitlement, billing| BlockingState {
             id: Uuid::nil(),
             account_id,
@@ -119,7 +130,7 @@ mod tests {
             effective_at: now,
             is_active: true,
         };
-        let found = |state| obstacles_of_account(account_id, &[state], now);
+        let found = |state| obstacles_of_account(active, &[state], now);
         assert_eq!(found(state(account_id, true, false, false)), [Obstacle::AccountBlocked]);
         assert_eq!(found(state(account_id, false, true, false)), [Obstacle::AccountBlocked]);
         assert_eq!(found(state(account_id, false, false, true)), []);
@@ -128,7 +139,10 @@ mod tests {
             BlockingState { service: "overdue-service".into(), ..state(account_id, true, true, true) };
         assert_eq!(found(overdue.clone()), [Obstacle::Overdue]);
         let both = [overdue, state(account_id, true, false, false)];
-        let obstacles = obstacles_of_account(account_id, &both, now);
+        let obstacles = obstacles_of_account(active, &both, now);
         assert_eq!(obstacles, [Obstacle::AccountBlocked, Obstacle::Overdue]);
+        let archived = obstacles_of_account((account_id, AccountStatus::Archived), &[], now);
+        assert_eq!(archived, [Obstacle::AccountArchived]);
+        assert_eq!(obstacles_of_account((account_id, AccountStatus::Draft), &[], now), []);
     }
 }

@@ -135,7 +135,7 @@ fn open_beneath(
 }
 
 fn base_currency(tx: &mut dyn Connection, tenant_id: TenantId) -> Outcome<String> {
-    let chosen = storage::tenants::values(tx, tenant_id, BASE_CURRENCY)?.pop();
+    let chosen = storage::tenants::last_value(tx, tenant_id, BASE_CURRENCY)?;
     let code = chosen.unwrap_or_else(|| DEFAULT_BASE_CURRENCY.to_owned());
     billing::Currency::parse(BASE_CURRENCY, code.trim())?;
     Ok(code.trim().to_owned())

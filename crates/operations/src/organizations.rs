@@ -2,7 +2,7 @@
 
 use crate::accounts;
 use crate::journal::record_of_tenant;
-use billing::account::{Account, AccountChange, AccountDetails, NewAccount};
+use billing::account::{Account, AccountChange, AccountDetails, NewAccount, refuse_archived};
 use billing::organization::{Obstacle, Organization, TREE_DEPTH_LIMIT, check_name, obstacles_of_account};
 use billing::{Caller, ChangeType, ObjectType, Permission, Refusal, TenantId, text};
 use jiff::Timestamp;
@@ -29,7 +29,8 @@ pub struct NewOrganization {
     pub account_id: Option<Uuid>,
 }
 
-/// Makes an organization. Refuses a parent or an account that does not exist, and an account beneath the top.
+/// Makes an organization. Refuses a parent that does not exist, and an account that does not exist, was archived, belongs
+/// to another organization, or would stand beneath the top. To make the owner a user takes a permission more.
 pub fn create(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
@@ -37,6 +38,7 @@ pub fn create(
     now: Timestamp,
     new: &NewOrganization,
 ) -> Outcome<Organization> {
+    caller.require(Permission::AccountCreate)?;
     check_name(&new.name)?;
     let id = Uuid::new_v4();
     if let Some(parent_id) = new.parent_id {
@@ -46,7 +48,7 @@ pub fn create(
         if new.parent_id.is_some() {
             return Err(Refusal::OrganizationIsNotTop { id }.into());
         }
-        accounts::get(tx, tenant_id, account_id)?;
+        lock_free_account(tx, tenant_id, account_id)?;
     }
     let owner = match &new.owner_email {
         Some(email) => Some(user_with_email(tx, tenant_id, caller, now, email)?),
@@ -75,6 +77,18 @@ pub fn create(
     Ok(organization)
 }
 
+/// Locks the account until the transaction ends, so that no other organization gets it meanwhile; refuses one that
+/// belongs to an organization already, and an archived one.
+fn lock_free_account(tx: &mut dyn Connection, tenant_id: TenantId, account_id: Uuid) -> Outcome<()> {
+    let (stored, _) = storage::accounts::lock(tx, tenant_id, account_id)?
+        .ok_or_else(|| Refusal::account_unknown(account_id))?;
+    refuse_archived(&stored.account)?;
+    match organizations::of_account(tx, tenant_id, account_id)? {
+        Some(owner) => Err(Refusal::invalid("account", format!("belongs to organization {owner}")).into()),
+        None => Ok(()),
+    }
+}
+
 /// Signs a new user up: keeps him, makes the default organization that he owns, and makes it his current one. Refuses
 /// a name or e-mail that is taken in the tenant.
 pub fn sign_up(
@@ -84,6 +98,7 @@ pub fn sign_up(
     now: Timestamp,
     user: &User,
 ) -> Outcome<Organization> {
+    caller.require(Permission::UserCreate)?;
     if !users::insert(tx, user, &caller.changed_by, now)? {
         return Err(Refusal::UserTaken { username: user.username.clone() }.into());
     }
@@ -170,9 +185,10 @@ pub fn clearance(
         }
         Err(error) => return Err(error),
     };
+    let status = accounts::get(tx, tenant_id, account_id)?.account.status;
     let states = storage::blocking_states::of_account(tx, tenant_id, account_id)?;
     let states: Vec<_> = states.into_iter().map(|stored| stored.state).collect();
-    Ok(obstacles_of_account(account_id, &states, now))
+    Ok(obstacles_of_account((account_id, status), &states, now))
 }
 
 /// The organization with this id, or a refusal.
@@ -220,6 +236,7 @@ fn user_with_email(
     if let Some(user) = users::by_email(tx, tenant_id, &email)? {
         return Ok(user);
     }
+    caller.require(Permission::UserCreate)?;
     let user = User {
         id: Uuid::new_v4(),
         tenant_id,

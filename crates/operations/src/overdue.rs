@@ -25,7 +25,7 @@ pub fn state_of(
 
 /// The tenant's days between attempts to collect a payment. A setting that cannot be understood counts as none.
 fn retry_days(tx: &mut dyn Connection, tenant_id: TenantId) -> Outcome<Vec<i64>> {
-    let settings = storage::tenants::values(tx, tenant_id, SETTINGS)?.pop();
+    let settings = storage::tenants::last_value(tx, tenant_id, SETTINGS)?;
     let settings: BTreeMap<String, serde_json::Value> =
         settings.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default();
     let days = settings.get(RETRY_DAYS).and_then(serde_json::Value::as_str).and_then(parse_retry_days);

@@ -15,6 +15,12 @@ pub const KEY_LIMIT: usize = 255;
 /// Longest value, in characters.
 const VALUE_LIMIT: usize = 1_000_000;
 
+/// Most values of a key.
+pub const VALUES_LIMIT: i64 = 1_000;
+
+/// Most characters of all values of a key together, so that they can be read at once.
+pub const VALUES_SIZE_LIMIT: i64 = 20_000_000;
+
 /// What becomes of the values that a key has already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
@@ -24,7 +30,7 @@ pub enum Keep {
     Append,
 }
 
-/// Gives a key a value.
+/// Gives a key a value. Refuses more than [`VALUES_LIMIT`] of one key, or together more than [`VALUES_SIZE_LIMIT`].
 pub fn put(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
@@ -40,6 +46,7 @@ pub fn put(
     if keep == Keep::Replace {
         remove(tx, tenant_id, caller, now, key)?;
     }
+    check_extent(tx, tenant_id, key, value)?;
     let id = Uuid::new_v4();
     let record_id = tenants::add_value(tx, tenant_id, id, key, value, now)?;
     let stored = StoredValue { record_id, id, value: value.to_owned() };
@@ -62,6 +69,20 @@ pub fn delete(
         publish(tx, tenant_id, caller, now, ("TENANT_CONFIG_DELETION", None, key))?;
     }
     Ok(())
+}
+
+/// Refuses one value more than a key can have.
+fn check_extent(tx: &mut dyn Connection, tenant_id: TenantId, key: &str, value: &str) -> Outcome<()> {
+    let (values, characters) = tenants::extent(tx, tenant_id, key)?;
+    let length = i64::try_from(value.chars().count()).unwrap_or(i64::MAX);
+    let why = if values >= VALUES_LIMIT {
+        format!("has {VALUES_LIMIT} values, which is the most")
+    } else if characters.saturating_add(length) > VALUES_SIZE_LIMIT {
+        format!("would have values of more than {VALUES_SIZE_LIMIT} characters together")
+    } else {
+        return Ok(());
+    };
+    Err(Refusal::invalid("key", why).into())
 }
 
 fn check_key(key: &str) -> Result<(), Refusal> {

@@ -1,14 +1,17 @@
 //! What no desk asks for yet: sign-up, the first currency, a tree whose top is gone, and the audit records of credentials.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use billing::account::{AccountDetails, NewAccount};
+use billing::account::{AccountDetails, AccountStatus, NewAccount};
 use billing::organization::Obstacle;
-use billing::{Caller, ObjectType, Permissions, Refusal, Tenant, TenantId};
+use billing::payment_method::{EXTERNAL_PAYMENT, NewPaymentMethod};
+use billing::tag::TagDefinition;
+use billing::{Caller, ObjectType, Permission, Permissions, Refusal, Tenant, TenantId};
 use jiff::Timestamp;
 use operations::mikrocloud_tokens::{self, NewKey, NewToken};
 use operations::organizations::{self, NewOrganization};
+use operations::owner::Object;
 use operations::tenants::NewTenant;
-use operations::{accounts, security};
+use operations::{accounts, payment_methods, security, tags};
 use storage::users::User;
 use storage::{Connection, Error, Outcome, Store, StoreOptions};
 use uuid::Uuid;
@@ -104,6 +107,89 @@ fn a_tree_without_its_top_is_not_cleared() {
             &[tenant_id.0.into(), top.id.into()],
         )?;
         assert_eq!(organizations::clearance(tx, tenant_id, NOW, leaf.id)?, [Obstacle::TopOfTreeMissing]);
+        Ok(())
+    });
+}
+
+#[test]
+fn an_account_belongs_to_one_organization() {
+    story(|tx, tenant, caller| {
+        let tenant_id = tenant.tenant_id;
+        let account_id = accounts::open(tx, tenant_id, caller, NOW, &NewAccount::default())?.account.id;
+        let new = NewOrganization {
+            name: "One".into(),
+            account_id: Some(account_id),
+            ..NewOrganization::default()
+        };
+        let one = organizations::create(tx, tenant_id, caller, NOW, &new)?;
+        let refused = organizations::create(tx, tenant_id, caller, NOW, &new).unwrap_err().to_string();
+        assert!(refused.contains(&one.id.to_string()), "{refused}");
+
+        let archived = NewAccount { status: Some(AccountStatus::Archived), ..NewAccount::default() };
+        let archived = accounts::open(tx, tenant_id, caller, NOW, &archived)?.account.id;
+        let new = NewOrganization { account_id: Some(archived), ..new };
+        let refused = organizations::create(tx, tenant_id, caller, NOW, &new);
+        assert!(matches!(refused, Err(Error::Refused(Refusal::Archived { .. }))), "{refused:?}");
+        Ok(())
+    });
+}
+
+#[test]
+fn who_may_not_make_accounts_or_users_makes_no_organizations() {
+    story(|tx, tenant, caller| {
+        let tenant_id = tenant.tenant_id;
+        let with = |permissions: &[Permission]| Caller {
+            permissions: Permissions::only(permissions),
+            ..caller.clone()
+        };
+        let new = NewOrganization { name: "One".into(), ..NewOrganization::default() };
+        let owned = NewOrganization { owner_email: Some("a@b.org".into()), ..new.clone() };
+        let user = User {
+            id: Uuid::new_v4(),
+            tenant_id,
+            username: "hannes".into(),
+            email: None,
+            password_hash: None,
+            current_organization_id: None,
+            is_active: true,
+        };
+        let (nobody, opener) = (with(&[]), with(&[Permission::AccountCreate]));
+        for refused in [
+            organizations::create(tx, tenant_id, &nobody, NOW, &new),
+            organizations::create(tx, tenant_id, &opener, NOW, &owned),
+            organizations::sign_up(tx, tenant_id, &nobody, NOW, &user),
+        ] {
+            assert!(matches!(refused, Err(Error::Refused(Refusal::NotPermitted(_)))), "{refused:?}");
+        }
+        organizations::create(tx, tenant_id, &opener, NOW, &new)?;
+        organizations::sign_up(tx, tenant_id, &with(&[Permission::UserCreate]), NOW, &user)?;
+        // Who is a user already is not made one.
+        organizations::create(tx, tenant_id, caller, NOW, &owned)?;
+        organizations::create(tx, tenant_id, &opener, NOW, &owned)?;
+        Ok(())
+    });
+}
+
+#[test]
+fn tags_are_those_of_an_object_of_a_kind() {
+    story(|tx, tenant, caller| {
+        let tenant_id = tenant.tenant_id;
+        let account_id = accounts::open(tx, tenant_id, caller, NOW, &NewAccount::default())?.account.id;
+        let new = NewPaymentMethod { plugin_name: EXTERNAL_PAYMENT.into(), ..NewPaymentMethod::default() };
+        let new = (&new, payment_methods::Choice::default());
+        let method_id = payment_methods::add(tx, tenant_id, account_id, caller, NOW, new)?;
+        let card = TagDefinition {
+            id: Uuid::new_v4(),
+            name: "card".into(),
+            description: "d".into(),
+            applicable_object_types: vec![ObjectType::PaymentMethod],
+        };
+        tags::define(tx, tenant_id, caller, NOW, &card)?;
+        let method = Object { object_type: ObjectType::PaymentMethod, id: method_id };
+        tags::add(tx, tenant_id, method, caller, NOW, &[card.id])?;
+        let mut worn = |kind| storage::tags::of_object(tx, tenant_id, kind, method_id, true);
+        assert_eq!(worn(ObjectType::PaymentMethod)?.len(), 1);
+        assert_eq!(worn(ObjectType::Account)?, []);
         Ok(())
     });
 }

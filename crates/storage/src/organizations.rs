@@ -73,6 +73,19 @@ pub fn lock(
     tx.query_optional(&sql, &[tenant_id.0.into(), id.into()])?.map(read).transpose()
 }
 
+/// The organization whose billing account this is.
+pub fn of_account(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    account_id: Uuid,
+) -> Result<Option<Uuid>, StoreError> {
+    let row = tx.query_optional(
+        "SELECT id FROM organizations WHERE tenant_id = $1 AND account_id = $2 ORDER BY record_id LIMIT 1",
+        &[tenant_id.0.into(), account_id.into()],
+    )?;
+    row.map(|mut row| row.next()).transpose()
+}
+
 /// Up to `limit` organizations made after the one with record id `after`, oldest first.
 pub fn page(
     tx: &mut dyn Connection,

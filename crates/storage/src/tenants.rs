@@ -110,12 +110,49 @@ pub fn values(tx: &mut dyn Connection, tenant_id: TenantId, name: &str) -> Resul
     .collect()
 }
 
-/// The values of all keys that begin with `prefix`, by key and then oldest first.
+/// The value that was added last to a name.
+pub fn last_value(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    name: &str,
+) -> Result<Option<String>, StoreError> {
+    let row = tx.query_optional(
+        "SELECT value FROM tenant_values WHERE tenant_id = $1 AND name = $2 ORDER BY record_id DESC LIMIT 1",
+        &[tenant_id.0.into(), name.into()],
+    )?;
+    row.map(|mut row| row.next()).transpose()
+}
+
+/// How many values a name has, and how many characters they have together.
+pub fn extent(tx: &mut dyn Connection, tenant_id: TenantId, name: &str) -> Result<(i64, i64), StoreError> {
+    let mut row = tx.query_one(
+        "SELECT COUNT(*), CAST(COALESCE(SUM(LENGTH(value)), 0) AS BIGINT) FROM tenant_values
+         WHERE tenant_id = $1 AND name = $2",
+        &[tenant_id.0.into(), name.into()],
+    )?;
+    Ok((row.next()?, row.next()?))
+}
+
+/// Most characters of all values that one [`values_with_prefix`] reads.
+pub const PREFIX_READ_LIMIT: i64 = 40_000_000;
+
+/// The values of all keys that begin with `prefix`, by key and then oldest first. Refuses more than
+/// [`PREFIX_READ_LIMIT`]: a longer prefix finds less.
 pub fn values_with_prefix(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
     prefix: &str,
 ) -> Result<BTreeMap<String, Vec<String>>, StoreError> {
+    let characters: i64 = tx
+        .query_one(
+            "SELECT CAST(COALESCE(SUM(LENGTH(value)), 0) AS BIGINT) FROM tenant_values
+             WHERE tenant_id = $1 AND SUBSTR(name, 1, LENGTH($2)) = $2",
+            &[tenant_id.0.into(), prefix.into()],
+        )?
+        .next()?;
+    if characters > PREFIX_READ_LIMIT {
+        return Err(StoreError::TooManyRows);
+    }
     let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let rows = tx.query(
         "SELECT name, value FROM tenant_values WHERE tenant_id = $1 AND SUBSTR(name, 1, LENGTH($2)) = $2

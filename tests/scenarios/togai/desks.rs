@@ -60,6 +60,36 @@ fn an_archived_account_changes_at_no_desk() {
         refused(client.patch("/accounts/kb", json!({ "name": "Bob" })), 400);
         assert_eq!(killbill.get(format!("/accounts/{id}")).status(200).json()["name"], "Ann");
         client.delete("/accounts/kb").status(200);
+        let cleared = mikrocloud.get("/v1/subscription/clearance").status(200).json();
+        assert_eq!(cleared["cleared"], false);
+        assert_eq!(cleared["reasons"][0]["code"], "account_archived");
+    });
+}
+
+#[test]
+fn an_archived_account_gets_notes_but_nothing_to_bill_with() {
+    scenario(|world| {
+        let (client, killbill) = (togai(world), world.killbill());
+        let id = killbill.post("/accounts", json!({ "externalKey": "kb" })).status(201).id();
+        let at = |rest: &str| format!("/accounts/{id}/{rest}");
+        let email = |name: &str| json!({ "accountId": id, "email": format!("{name}@x.org") });
+        let method = || json!({ "pluginName": "__EXTERNAL_PAYMENT__" });
+        killbill.post(at("emails"), email("a")).status(201);
+        let held = killbill.post(at("paymentMethods?isDefault=true"), method()).status(201).id();
+        client.delete("/accounts/kb").status(200);
+
+        killbill.post(at("emails"), email("b")).status(400);
+        killbill.post(at("paymentMethods"), method()).status(400);
+        killbill.put(at(&format!("paymentMethods/{held}/setDefault")), json!({})).status(400);
+        killbill.post(at("tags"), json!(["00000000-0000-0000-0000-000000000002"])).status(201);
+        killbill.post(at("customFields"), json!([{ "name": "why", "value": "moved" }])).status(201);
+        let state = json!({ "stateName": "STOP", "service": "fraud", "isBlockChange": true });
+        killbill.post(at("block"), state).status(201);
+        killbill.delete(at("emails/a@x.org")).status(204);
+        killbill.delete(format!("/paymentMethods/{held}?forceDefaultPmDeletion=true")).status(204);
+        let account = killbill.get(format!("/accounts/{id}")).status(200).json();
+        assert_eq!(account["paymentMethodId"], json!(null));
+        world.billhook(["verify", "--tenant", &world.tenant().api_key]);
     });
 }
 
