@@ -172,6 +172,12 @@ fn fields_are_found_by_name_value_object_and_conditions() {
         assert_eq!(found("search/0%25"), ["50%"]);
         assert_eq!(found("search/COLOR").len(), 2);
         assert_eq!(found("search/account").len(), 3);
+        let umlauts = json!([{"name": "ÄRGER", "value": "GROß"}]);
+        kb.post(format!("/accounts/{}/customFields", account(&kb)), umlauts).status(201);
+        // Letters beyond `a` to `z` are found as they are written, on both engines.
+        assert_eq!(found("search/%C3%84rger"), ["GROß"]);
+        assert_eq!(found("search/gro%C3%9F"), ["GROß"]);
+        assert_eq!(found("search/%C3%A4rger").len(), 0);
         assert_eq!(found(&format!("search/{first}")), ["Sky_Blue", "50%"]);
         assert_eq!(found("search/_q=1&field_name=size"), ["50%"]);
         assert_eq!(found("search/_q=1&field_value%5Blike%5D=S%25&created_by%5Bneq%5D=Ann"), ["Sky_Blue"]);

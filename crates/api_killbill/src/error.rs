@@ -141,9 +141,6 @@ fn account_refusal(refusal: &Refusal) -> Option<Reply> {
         R::ParentAccountUnknown { id } => {
             say(missing, ACCOUNT, 3002, format!("Account does not exist for id {id}"))
         }
-        R::AccountHasNoParent { id } => {
-            say(bad, ACCOUNT, 3009, format!("The Account {id} does not have a Parent Account associated"))
-        }
         R::BlockingStateInvalid { why } => {
             say(bad, ENTITLEMENT, 1107, format!("Invalid arguments for adding a blocking state : {why}"))
         }

@@ -89,7 +89,7 @@ pub(crate) fn render(
 }
 
 async fn list_tags(
-    _kind: ObjectType,
+    kind: ObjectType,
     object: String,
     State(edge): State<SharedEdge>,
     Reading(session): Reading,
@@ -99,7 +99,7 @@ async fn list_tags(
     let included_deleted = query.flag("includedDeleted");
     let tenant_id = session.tenant.tenant_id;
     let work = move |tx: &mut dyn Connection| {
-        let tags = storage::tags::of_object(tx, tenant_id, object_id, included_deleted)?;
+        let tags = storage::tags::of_object(tx, tenant_id, kind, object_id, included_deleted)?;
         Ok(Reply::json(StatusCode::OK, &render(tx, tenant_id, tags, audit)?))
     };
     Ok(edge.read(&ERRORS, work).await)

@@ -54,7 +54,7 @@ pub(crate) fn new_aliases(
     at_most(REQUEST_LIMIT, "accountAliases", dated.len())?;
     let mut new = Vec::with_capacity(plain.len() + dated.len());
     for value in plain {
-        let alias = NewAlias { value, validity: Validity::default() };
+        let alias = NewAlias::new(value, Validity::default());
         alias.check("aliases")?;
         new.push(alias);
     }
@@ -62,7 +62,7 @@ pub(crate) fn new_aliases(
         let value = required_text("accountAliases.value", alias.value, usize::MAX)?;
         let from = bound("accountAliases.effectiveFrom", alias.effective_from)?;
         let until = bound("accountAliases.effectiveUntil", alias.effective_until)?;
-        let alias = NewAlias { value, validity: Validity { from, until } };
+        let alias = NewAlias::new(value, Validity { from, until });
         alias.check("accountAliases")?;
         new.push(alias);
     }

@@ -2,6 +2,7 @@
 
 use crate::Refusal;
 use crate::text::check_text;
+use crate::time::to_micros;
 use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
@@ -22,6 +23,11 @@ pub struct Validity {
 }
 
 impl Validity {
+    /// The range as the book keeps it: both ends in whole microseconds.
+    pub fn in_micros(self) -> Validity {
+        Validity { from: self.from.map(to_micros), until: self.until.map(to_micros) }
+    }
+
     /// Refuses a range that is over before it begins.
     pub fn check(self, field: &'static str) -> Result<(), Refusal> {
         match self {
@@ -62,6 +68,11 @@ pub struct NewAlias {
 }
 
 impl NewAlias {
+    /// An alias for a range of time, whose ends are taken in whole microseconds, as the book keeps them.
+    pub fn new(value: String, validity: Validity) -> NewAlias {
+        NewAlias { value, validity: validity.in_micros() }
+    }
+
     /// Checks length and range.
     pub fn check(&self, field: &'static str) -> Result<(), Refusal> {
         check_text(field, &self.value, ALIAS_LENGTH.1, false)?;
@@ -92,6 +103,14 @@ pub struct Alias {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_range_that_ends_within_its_first_microsecond_is_refused() {
+        let at = |nanos| Some(Timestamp::from_nanosecond(nanos).unwrap());
+        let alias = |until| NewAlias::new("abc".into(), Validity { from: at(1_000), until: at(until) });
+        assert!(alias(1_999).check("a").is_err());
+        assert!(alias(2_000).check("a").is_ok());
+    }
 
     fn range(from: i64, until: i64) -> Validity {
         let at = |second| Timestamp::from_second(second).unwrap();

@@ -10,6 +10,7 @@ use std::str::FromStr;
 #[allow(missing_docs)]
 pub enum ObjectType {
     Account,
+    AccountAlias,
     AccountEmail,
     BlockingStates,
     Bundle,
@@ -36,8 +37,9 @@ pub enum ObjectType {
 
 impl ObjectType {
     /// Every kind, in the order of declaration.
-    pub const ALL: [ObjectType; 23] = [
+    pub const ALL: [ObjectType; 24] = [
         ObjectType::Account,
+        ObjectType::AccountAlias,
         ObjectType::AccountEmail,
         ObjectType::BlockingStates,
         ObjectType::Bundle,
@@ -66,6 +68,7 @@ impl ObjectType {
     pub fn name(self) -> &'static str {
         match self {
             ObjectType::Account => "ACCOUNT",
+            ObjectType::AccountAlias => "ACCOUNT_ALIAS",
             ObjectType::AccountEmail => "ACCOUNT_EMAIL",
             ObjectType::BlockingStates => "BLOCKING_STATES",
             ObjectType::Bundle => "BUNDLE",

@@ -3,7 +3,7 @@
 use crate::{ObjectType, Permission};
 use uuid::Uuid;
 
-/// Why an operation is refused. The message is for people; [`Refusal::code`] is stable and for programs.
+/// Why an operation is refused. The message is for people; programs tell refusals apart by the variant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// A required field is missing or empty.
@@ -79,12 +79,6 @@ pub enum Refusal {
     #[error("account {id} cannot be beneath itself")]
     AccountTreeCycle {
         /// The account.
-        id: Uuid,
-    },
-    /// The child has no parent to transfer credit to.
-    #[error("account {id} has no parent account")]
-    AccountHasNoParent {
-        /// The child.
         id: Uuid,
     },
     /// Arguments of a blocking state that the rules reserve.

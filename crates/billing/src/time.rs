@@ -22,7 +22,8 @@ fn fixed_offset(name: &str) -> Option<Offset> {
         _ => return None,
     };
     let (hours, minutes) = rest.split_once(':')?;
-    if hours.len() != 2 || minutes.len() != 2 {
+    let are_digits = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !are_digits(hours) || !are_digits(minutes) {
         return None;
     }
     let (hours, minutes): (i32, i32) = (hours.parse().ok()?, minutes.parse().ok()?);
@@ -82,7 +83,18 @@ mod tests {
 
     #[test]
     fn unknown_zones_are_none() {
-        for name in ["", "Mars/Base", "america/new_york", "+25:00", "+1:00", "8"] {
+        for name in [
+            "",
+            "Mars/Base",
+            "america/new_york",
+            "+25:00",
+            "+1:00",
+            "8",
+            "+-5:00",
+            "-+5:00",
+            "+05:+3",
+            "+05:-3",
+        ] {
             assert!(zone(name).is_none(), "{name}");
         }
     }

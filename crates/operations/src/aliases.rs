@@ -2,10 +2,10 @@
 
 use crate::journal::AccountJournal;
 use billing::account::{Account, refuse_archived};
-use billing::alias::{ALIAS_LIMIT, Alias, NewAlias, Validity};
+use billing::alias::{ALIAS_LIMIT, Alias, NewAlias};
+use billing::time::to_micros;
 use billing::{Caller, ChangeType, ObjectType, Permission, Refusal, TenantId};
 use jiff::Timestamp;
-use serde::Serialize;
 use storage::accounts::StoredAccount;
 use storage::aliases::StoredAlias;
 use storage::audit::Event;
@@ -48,14 +48,16 @@ pub fn add(
     let mut new: Vec<&NewAlias> = new.iter().collect();
     new.sort_by(|one, other| one.value.cmp(&other.value)); // Values are locked in one order, against deadlocks.
     for alias in new {
+        let alias = NewAlias::new(alias.value.clone(), alias.validity);
         alias.check("alias")?;
-        refuse_taken(journal.tx(), tenant_id, account_id, alias)?;
+        refuse_taken(journal.tx(), tenant_id, account_id, &alias)?;
         let id = Uuid::new_v4();
-        let NewAlias { value, validity } = alias.clone();
+        let NewAlias { value, validity } = alias;
         let alias = Alias { id, account_id, value, validity, created_at: now, updated_at: now };
-        storage::aliases::insert(journal.tx(), tenant_id, &alias)?;
+        let record_id = storage::aliases::insert(journal.tx(), tenant_id, &alias)?;
+        journal.record(ChangeType::Insert, ObjectType::AccountAlias, id, record_id, &alias)?;
     }
-    record(journal, caller, now)
+    close(journal, caller, now)
 }
 
 /// Locks the value, then refuses it where somebody has it.
@@ -121,51 +123,38 @@ pub fn remove(
             return Err(Refusal::AliasUnknown { alias: value.clone() }.into());
         }
         for stored in own {
-            storage::aliases::delete(journal.tx(), tenant_id, stored.alias.id)?;
+            delete(&mut journal, &stored)?;
         }
     }
     for (id, from) in &removal.ids {
         let stored = storage::aliases::by_id(journal.tx(), tenant_id, account_id, *id)?
             .ok_or_else(|| Refusal::AliasUnknown { alias: id.to_string() })?;
-        cut_off(journal.tx(), tenant_id, stored.alias, from.unwrap_or(now), now)?;
+        cut_off(&mut journal, stored, from.map_or(now, to_micros))?;
     }
-    record(journal, caller, now)
+    close(journal, caller, now)
 }
 
-fn cut_off(
-    tx: &mut dyn Connection,
-    tenant_id: TenantId,
-    alias: Alias,
-    at: Timestamp,
-    now: Timestamp,
-) -> Outcome<()> {
-    let left: Option<Validity> = alias.validity.cut_off(at);
-    match left {
-        None => storage::aliases::delete(tx, tenant_id, alias.id)?,
-        Some(validity) => {
-            storage::aliases::update(tx, tenant_id, &Alias { validity, updated_at: now, ..alias })?;
-        }
-    }
-    Ok(())
+fn cut_off(journal: &mut AccountJournal<'_>, stored: StoredAlias, at: Timestamp) -> Outcome<()> {
+    let Some(validity) = stored.alias.validity.cut_off(at) else { return delete(journal, &stored) };
+    let alias = Alias { validity, updated_at: journal.now(), ..stored.alias };
+    let tenant_id = journal.tenant_id();
+    storage::aliases::update(journal.tx(), tenant_id, &alias)?;
+    journal.record(ChangeType::Update, ObjectType::AccountAlias, alias.id, stored.record_id, &alias)
 }
 
-/// The account with the aliases that it has or will have, as its history keeps it.
-#[derive(Serialize)]
-struct WithAliases<'a> {
-    #[serde(flatten)]
-    account: &'a Account,
-    aliases: Vec<Alias>,
+fn delete(journal: &mut AccountJournal<'_>, stored: &StoredAlias) -> Outcome<()> {
+    let (tenant_id, alias) = (journal.tenant_id(), &stored.alias);
+    storage::aliases::delete(journal.tx(), tenant_id, alias.id)?;
+    journal.record(ChangeType::Delete, ObjectType::AccountAlias, alias.id, stored.record_id, alias)
 }
 
-fn record(mut journal: AccountJournal<'_>, caller: &Caller, now: Timestamp) -> Outcome<()> {
+/// Notes on the account that its aliases changed, and closes the journal. Each alias has records of its own.
+fn close(mut journal: AccountJournal<'_>, caller: &Caller, now: Timestamp) -> Outcome<()> {
     let (tenant_id, record_id) = (journal.tenant_id(), journal.account_record_id());
     let account =
         Account { updated_by: caller.changed_by.clone(), updated_at: now, ..journal.account().clone() };
     storage::accounts::update(journal.tx(), tenant_id, &account)?;
-    let held = storage::aliases::ending_after(journal.tx(), tenant_id, account.id, now)?;
-    let aliases = held.into_iter().map(|stored| stored.alias).collect();
-    let snapshot = WithAliases { account: &account, aliases };
-    journal.record(ChangeType::Update, ObjectType::Account, account.id, record_id, &snapshot)?;
+    journal.record(ChangeType::Update, ObjectType::Account, account.id, record_id, &account)?;
     let event_type = "ACCOUNT_CHANGE";
     let (object_type, object_id) = (ObjectType::Account, Some(account.id));
     journal.publish(&Event { event_type, object_type, object_id, metadata: None })?;

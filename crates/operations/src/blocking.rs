@@ -5,7 +5,7 @@ use crate::journal::AccountJournal;
 use billing::blocking::{
     Blocked, BlockedType, BlockingState, NewBlockingState, Placement, ServiceState, place, transition,
 };
-use billing::time::{instant_on, zone};
+use billing::time::{instant_on, to_micros, zone};
 use billing::{Caller, ChangeType, ObjectType, Permission, Refusal, Tenant, TenantId};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -67,7 +67,7 @@ fn effective_at(journal: &AccountJournal<'_>, now: Timestamp, from: EffectiveFro
     let account = journal.account();
     match from {
         EffectiveFrom::Now => Ok(now),
-        EffectiveFrom::Instant(at) => Ok(at),
+        EffectiveFrom::Instant(at) => Ok(to_micros(at)),
         EffectiveFrom::Day(day) => {
             let zone = zone(&account.time_zone)
                 .ok_or_else(|| StoreError::Corrupt(format!("time zone {}", account.time_zone)))?;

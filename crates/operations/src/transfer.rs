@@ -8,7 +8,7 @@ use crate::verify;
 use billing::{Caller, Permission, Refusal, Tenant, TenantId};
 use serde_json::{Map, Value as Json};
 use std::io::{BufRead, Read, Write};
-use storage::transfer::{self, Column, Kind, ROWS_PER_INSERT, TABLES, TENANT, Table};
+use storage::transfer::{self, Column, DUE_WORK, Kind, ROWS_PER_INSERT, TABLES, TENANT, Table, USER_ROLES};
 use storage::{Connection, Outcome, StoreError, Value};
 use uuid::Uuid;
 
@@ -114,6 +114,10 @@ pub fn import(
         let table = table.ok_or_else(|| lines.broken(format!("there is no table {name}")))?;
         let row = parse_row(table, &fields).map_err(|why| lines.broken(why))?;
         rows.take(tx, table, row, lines.number)?;
+        // Behind the tables before it, so that the tenant's users are there.
+        if let Some(why) = not_the_tenants(tx, tenant_id, table, &fields)? {
+            return Err(lines.broken(why));
+        }
     }
     lines.expect_end()?;
     transfer::find_object_record_ids(tx, tenant_id)?;
@@ -123,6 +127,25 @@ pub fn import(
     }
     Ok(storage::tenants::by_number(tx, tenant_id)?
         .ok_or_else(|| StoreError::Corrupt(format!("tenant {} is gone", tenant_id.0)))?)
+}
+
+/// Why a row cannot be a tenant's own: roles of users who are not the tenant's, operators perhaps, and chores of the
+/// server.
+fn not_the_tenants(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    table: &Table,
+    fields: &Map<String, Json>,
+) -> Outcome<Option<String>> {
+    let text = |name: &str| fields.get(name).and_then(Json::as_str).unwrap_or_default();
+    if table.name == USER_ROLES {
+        let user_id = Uuid::try_parse(text("user_id")).unwrap_or_default();
+        let is_own = transfer::has_user(tx, tenant_id, user_id)?;
+        return Ok((!is_own).then(|| format!("{user_id} is no user of the tenant")));
+    }
+    let kind = text("kind");
+    let is_chore = table.name == DUE_WORK && crate::due_work::CHORES.contains(&kind);
+    Ok(is_chore.then(|| format!("{kind} is work of the server, not of a tenant")))
 }
 
 fn check_version((name, fields): &(String, Map<String, Json>)) -> Outcome<()> {

@@ -46,12 +46,12 @@ pub fn lock_value(tx: &mut dyn Connection, tenant_id: TenantId, value: &str) -> 
     Ok(())
 }
 
-/// Inserts an alias. Its value is locked and free in its range.
-pub fn insert(tx: &mut dyn Connection, tenant_id: TenantId, alias: &Alias) -> Result<(), StoreError> {
-    tx.execute(
+/// Inserts an alias and returns its record id. Its value is locked and free in its range.
+pub fn insert(tx: &mut dyn Connection, tenant_id: TenantId, alias: &Alias) -> Result<i64, StoreError> {
+    tx.query_one(
         "INSERT INTO account_aliases (tenant_id, account_id, id, value, effective_from, effective_until, created_at,
                                       updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING record_id",
         &[
             tenant_id.0.into(),
             alias.account_id.into(),
@@ -62,8 +62,8 @@ pub fn insert(tx: &mut dyn Connection, tenant_id: TenantId, alias: &Alias) -> Re
             alias.created_at.into(),
             alias.updated_at.into(),
         ],
-    )?;
-    Ok(())
+    )?
+    .next()
 }
 
 /// Writes the end of an alias's range.
@@ -75,7 +75,7 @@ pub fn update(tx: &mut dyn Connection, tenant_id: TenantId, alias: &Alias) -> Re
     Ok(())
 }
 
-/// Removes an alias that was never in force.
+/// Removes an alias with its past; only its records tell of it from then on.
 pub fn delete(tx: &mut dyn Connection, tenant_id: TenantId, id: Uuid) -> Result<(), StoreError> {
     tx.execute(
         "DELETE FROM account_aliases WHERE tenant_id = $1 AND id = $2",

@@ -164,7 +164,7 @@ pub fn search(
     needle: &str,
     window: Window,
 ) -> Result<Page<CustomField>, StoreError> {
-    let pattern = crate::search::folded_pattern(tx.engine(), needle);
+    let pattern = crate::search::folded_pattern(needle);
     let mut params: Vec<Param<'_>> = vec![tenant_id.0.into(), (&pattern).into()];
     let id = Uuid::parse_str(needle).ok();
     params.extend(id.map(Param::Uuid));

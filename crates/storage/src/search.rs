@@ -44,12 +44,10 @@ pub fn accounts_with(tx: &mut dyn Connection, needle: &str) -> Result<Haystack, 
     Ok(Haystack { from, texts: vec![pattern, trigrams] })
 }
 
-/// The pattern for a `LOWER(column) LIKE` that finds `needle` in any case. SQLite's `LOWER` knows the Latin alphabet only.
-pub(crate) fn folded_pattern(engine: Engine, needle: &str) -> String {
-    match engine {
-        Engine::Sqlite => like_pattern(&needle.to_ascii_lowercase()),
-        Engine::Postgres => like_pattern(&needle.to_lowercase()),
-    }
+/// The pattern for a `LOWER(column) LIKE` that finds `needle`, `a` to `z` in any case: `LOWER` knows no other letters, in
+/// SQLite nor in PostgreSQL's collation C, which all columns have.
+pub(crate) fn folded_pattern(needle: &str) -> String {
+    like_pattern(&needle.to_ascii_lowercase())
 }
 
 fn like_pattern(needle: &str) -> String {

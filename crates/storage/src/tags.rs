@@ -167,19 +167,26 @@ pub fn delete(
     tx.query_optional(&sql, &params)?.map(read_tag).transpose()
 }
 
-/// The tags of one object, oldest first.
+/// The tags of one object of a kind, oldest first.
 pub fn of_object(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
+    object_type: ObjectType,
     object_id: Uuid,
     included_deleted: bool,
 ) -> Result<Vec<Tag>, StoreError> {
     let sql = format!(
-        "SELECT {TAG_COLUMNS} FROM tags WHERE tenant_id = $1 AND object_id = $2 AND (is_active = $3 OR $4)
-         ORDER BY record_id"
+        "SELECT {TAG_COLUMNS} FROM tags WHERE tenant_id = $1 AND object_id = $2 AND object_type = $3
+             AND (is_active = $4 OR $5) ORDER BY record_id"
     );
-    let rows =
-        tx.query(&sql, &[tenant_id.0.into(), object_id.into(), true.into(), included_deleted.into()])?;
+    let params = [
+        tenant_id.0.into(),
+        object_id.into(),
+        object_type.name().into(),
+        true.into(),
+        included_deleted.into(),
+    ];
+    let rows = tx.query(&sql, &params)?;
     rows.into_iter().map(|row| Ok(read_tag(row)?.1)).collect()
 }
 

@@ -81,7 +81,11 @@ pub const TENANT: Table = Table {
     ],
 };
 
-const USER_ROLES: &str = "user_roles";
+/// The table with the work that falls due.
+pub const DUE_WORK: &str = "due_work";
+
+/// The table with the roles of users, which no column ties to the tenant.
+pub const USER_ROLES: &str = "user_roles";
 
 /// Tables that are not exported: the server's own, what lasts only a short while, and rows that exist to be locked.
 pub const LEFT_BEHIND: &[&str] = &[
@@ -329,7 +333,7 @@ pub const TABLES: &[Table] = &[
         ],
     },
     Table {
-        name: "due_work",
+        name: DUE_WORK,
         columns: &[
             uuid("account_id").or_null(),
             text("kind"),
@@ -389,6 +393,7 @@ const ACCOUNT_COLUMNS: &[Column] = &[
 fn table_of(object_type: ObjectType) -> Option<&'static str> {
     Some(match object_type {
         ObjectType::Account => "accounts",
+        ObjectType::AccountAlias => "account_aliases",
         ObjectType::AccountEmail => "account_emails",
         ObjectType::BlockingStates => "blocking_states",
         ObjectType::CustomField => "custom_fields",
@@ -492,6 +497,15 @@ pub fn rows<E: From<StoreError>>(
             return Ok(());
         }
     }
+}
+
+/// Whether the user is one of the tenant's.
+pub fn has_user(tx: &mut dyn Connection, tenant_id: TenantId, user_id: Uuid) -> Result<bool, StoreError> {
+    let row = tx.query_optional(
+        "SELECT 1 FROM users WHERE tenant_id = $1 AND id = $2",
+        &[tenant_id.0.into(), user_id.into()],
+    )?;
+    Ok(row.is_some())
 }
 
 /// Inserts the tenant's own row and returns its number; `None` when its id, API key or domain is taken.
