@@ -150,6 +150,8 @@ async fn serve_one(
 struct Watch {
     begun: AtomicU64,
     under_way: AtomicUsize,
+    /// Bytes that the client took: an answer may be long, and its reader slow.
+    written: AtomicU64,
     /// The number, from 1, of the first request with an ambiguous length.
     ambiguous: OnceLock<u64>,
 }
@@ -158,15 +160,17 @@ struct Watch {
 #[derive(Default)]
 struct Silence {
     begun: u64,
+    written: u64,
     looks: u32,
 }
 
 impl Silence {
     /// Whether nothing has happened between three looks.
     fn look(&mut self, watch: &Watch) -> bool {
-        let begun = watch.begun.load(Relaxed);
-        let is_silent = begun == self.begun && watch.under_way.load(Relaxed) == 0;
-        self.begun = begun;
+        let (begun, written) = (watch.begun.load(Relaxed), watch.written.load(Relaxed));
+        let is_same = begun == self.begun && written == self.written;
+        let is_silent = is_same && watch.under_way.load(Relaxed) == 0;
+        (self.begun, self.written) = (begun, written);
         self.looks = if is_silent { self.looks + 1 } else { 0 };
         self.looks > 2
     }
@@ -234,6 +238,14 @@ struct Watched {
     heads: Heads,
 }
 
+impl Watched {
+    fn note(&self, written: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(bytes)) = written {
+            self.watch.written.fetch_add(*bytes as u64, Relaxed);
+        }
+    }
+}
+
 impl Read for Watched {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -264,7 +276,9 @@ impl Write for Watched {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.note(&written);
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -284,7 +298,9 @@ impl Write for Watched {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.note(&written);
+        written
     }
 }
 
@@ -302,6 +318,17 @@ mod tests {
         assert!(!silence.look(&watch));
         assert!(!silence.look(&watch));
         assert!(silence.look(&watch));
+    }
+
+    #[test]
+    fn an_answer_that_is_being_read_is_no_silence() {
+        let watch = Watch::default();
+        let mut silence = Silence::default();
+        let is_reading = |_| {
+            watch.written.fetch_add(1, Relaxed);
+            silence.look(&watch)
+        };
+        assert!(!(0..9).any(is_reading));
     }
 
     #[test]
