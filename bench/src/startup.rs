@@ -69,7 +69,7 @@ impl Drop for Running {
 
 fn start(binary: &Path, database: &str) -> Result<Start> {
     let mut command = Command::new(binary);
-    command.args(["serve", "--listen", "127.0.0.1:0", "--database", database]);
+    command.args(["serve", "--force", "--listen", "127.0.0.1:0", "--database", database]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let spawned = Instant::now();
     let mut running = Running(command.spawn().with_context(|| binary.display().to_string())?);

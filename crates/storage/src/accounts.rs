@@ -2,6 +2,7 @@
 
 use crate::filter::condition;
 use crate::page::{self, Page, Source, Window};
+use crate::positions;
 use crate::{Connection, Param, Row, StoreError};
 use billing::account::{Account, AccountDetails, AccountStatus, search_text};
 use billing::search::{Clause, Column, Kind};
@@ -326,19 +327,26 @@ pub fn page(
     tenant_id: TenantId,
     window: Window,
 ) -> Result<Page<StoredAccount>, StoreError> {
-    page::select(tx, window, COLUMNS, OF_TENANT, &[tenant_id.0.into()], read)
+    if window.is_descending {
+        return page::select(tx, window, COLUMNS, OF_TENANT, &[tenant_id.0.into()], read);
+    }
+    let total = count(tx, tenant_id)?;
+    let (passed, last) = positions::before(tx, tenant_id, window.offset)?;
+    let rest = Window { offset: window.offset - passed, ..window };
+    let from = format!("{OF_TENANT} AND record_id > $2");
+    page::select_counted(tx, rest, COLUMNS, &from, &[tenant_id.0.into(), last.into()], total, read)
 }
 
 /// How many accounts the tenant has, if at most [`page::COUNT_LIMIT`].
 ///
 /// Accounts are never removed, so a connection that once found too many need not count them again.
 pub fn count(tx: &mut dyn Connection, tenant_id: TenantId) -> Result<Option<i64>, StoreError> {
-    if tx.large_tenants().contains(&tenant_id) {
+    if tx.positions().large_tenants.contains(&tenant_id) {
         return Ok(None);
     }
     let counted = page::count(tx, OF_TENANT, &[tenant_id.0.into()])?;
     if counted.is_none() {
-        tx.large_tenants().insert(tenant_id);
+        tx.positions().large_tenants.insert(tenant_id);
     }
     Ok(counted)
 }

@@ -1,8 +1,7 @@
 //! What an operation sees of a database: SQL in, rows out, inside one transaction that it neither begins nor ends.
 
+use crate::positions::Positions;
 use crate::{Param, Row, StoreError};
-use billing::TenantId;
-use std::collections::HashSet;
 
 /// Most rows that one query answers. A list is whole or refused, never cut silently; what may be longer is read in
 /// pages.
@@ -38,8 +37,8 @@ pub trait Connection {
         self.query_optional(sql, params)?.ok_or_else(|| StoreError::Corrupt(format!("no row: {sql}")))
     }
 
-    /// The tenants that this connection found to have more accounts than are counted.
-    fn large_tenants(&mut self) -> &mut HashSet<TenantId>;
+    /// What this connection learnt about the lists of accounts.
+    fn positions(&mut self) -> &mut Positions;
 
     /// Runs `work` so that nothing of it stays when it fails, inside the transaction that goes on.
     fn savepoint(

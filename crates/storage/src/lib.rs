@@ -23,6 +23,7 @@ mod migrations;
 pub mod organizations;
 pub mod page;
 pub mod payment_methods;
+pub mod positions;
 mod postgres;
 pub mod search;
 pub mod sessions;

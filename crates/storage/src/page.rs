@@ -47,9 +47,23 @@ pub fn select<T>(
     params: &[Param<'_>],
     read: impl Fn(Row) -> Result<T, StoreError>,
 ) -> Result<Page<T>, StoreError> {
+    let total = count(tx, from, params)?;
+    select_counted(tx, window, columns, from, params, total, read)
+}
+
+/// [`select`] of a list whose rows were counted already.
+pub(crate) fn select_counted<T>(
+    tx: &mut dyn Connection,
+    window: Window,
+    columns: &str,
+    from: &str,
+    params: &[Param<'_>],
+    total: Option<i64>,
+    read: impl Fn(Row) -> Result<T, StoreError>,
+) -> Result<Page<T>, StoreError> {
     let table = from.split_whitespace().next().unwrap_or_default();
     let rows = read_window(tx, window, columns, table, &format!("{from} ORDER BY record_id"), params)?;
-    finish(rows, window, count(tx, from, params)?, read)
+    finish(rows, window, total, read)
 }
 
 /// What a search looks through.

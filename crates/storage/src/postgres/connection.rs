@@ -5,11 +5,11 @@
 
 use super::url::{Target, cause};
 use crate::ROWS_LIMIT;
+use crate::positions::Positions;
 use crate::value::check_params;
 use crate::{Connection, Engine, Outcome, Param, Row, StoreError, StoreOptions, Value};
-use billing::TenantId;
 use futures_util::TryStreamExt;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub(crate) struct PostgresConnection {
     depth: u32,
     /// The server or the network ended the connection while a transaction was open and COMMIT was not yet sent.
     was_lost: bool,
-    large_tenants: HashSet<TenantId>,
+    positions: Positions,
 }
 
 struct Link {
@@ -69,7 +69,7 @@ impl PostgresConnection {
             failure: None,
             depth: 0,
             was_lost: false,
-            large_tenants: HashSet::new(),
+            positions: Positions::default(),
         })
     }
 
@@ -322,8 +322,8 @@ impl Connection for PostgresConnection {
         Engine::Postgres
     }
 
-    fn large_tenants(&mut self) -> &mut HashSet<TenantId> {
-        &mut self.large_tenants
+    fn positions(&mut self) -> &mut Positions {
+        &mut self.positions
     }
 
     fn execute(&mut self, sql: &str, params: &[Param<'_>]) -> Result<u64, StoreError> {

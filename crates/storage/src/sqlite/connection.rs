@@ -1,13 +1,12 @@
 //! One connection to a SQLite file.
 
 use crate::ROWS_LIMIT;
+use crate::positions::Positions;
 use crate::value::check_params;
 use crate::{Connection, Engine, Outcome, Param, Row, StoreError, StoreOptions, Value};
-use billing::TenantId;
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, ErrorCode, OpenFlags};
-use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -40,7 +39,7 @@ pub(crate) struct SqliteConnection {
     depth: u32,
     /// Counts statements, so that the progress handler can tell one from the next.
     statement: Arc<AtomicU64>,
-    large_tenants: HashSet<TenantId>,
+    positions: Positions,
 }
 
 impl SqliteConnection {
@@ -71,7 +70,13 @@ impl SqliteConnection {
         let statement = Arc::new(AtomicU64::new(0));
         watch(&mut connection, Arc::clone(&statement), options.statement_timeout)?;
         configure(&connection, role, options)?;
-        Ok(SqliteConnection { connection, failure: None, depth: 0, statement, large_tenants: HashSet::new() })
+        Ok(SqliteConnection {
+            connection,
+            failure: None,
+            depth: 0,
+            statement,
+            positions: Positions::default(),
+        })
     }
 
     /// Begins a transaction that reads.
@@ -214,8 +219,8 @@ impl Connection for SqliteConnection {
         Engine::Sqlite
     }
 
-    fn large_tenants(&mut self) -> &mut HashSet<TenantId> {
-        &mut self.large_tenants
+    fn positions(&mut self) -> &mut Positions {
+        &mut self.positions
     }
 
     fn execute(&mut self, sql: &str, params: &[Param<'_>]) -> Result<u64, StoreError> {
