@@ -21,6 +21,7 @@ fn desks() -> Vec<Desk> {
         desk("killbill", api_killbill::routes(), api_killbill::openapi()),
         desk("mikrocloud", api_mikrocloud::routes(), api_mikrocloud::openapi()),
         desk("togai", api_togai::routes(), api_togai::openapi()),
+        desk("djaoapp", api_djaoapp::routes(), api_djaoapp::openapi()),
     ]
 }
 

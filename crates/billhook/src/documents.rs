@@ -19,6 +19,7 @@ const DESKS: &[Desk] = &[
     ("killbill", "Kill Bill", api_killbill::openapi),
     ("mikrocloud", "MikroCloud", api_mikrocloud::openapi),
     ("togai", "Togai", api_togai::openapi),
+    ("djaoapp", "DjaoApp", api_djaoapp::openapi),
 ];
 
 /// RapiDoc, packed: MIT license, see `assets/rapidoc.LICENSE.txt`.

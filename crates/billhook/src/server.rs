@@ -98,6 +98,7 @@ fn app(edge: SharedEdge, config: &Config) -> Router {
         ("killbill", api_killbill::routes()),
         ("mikrocloud", api_mikrocloud::routes()),
         ("togai", api_togai::routes()),
+        ("djaoapp", api_djaoapp::routes()),
     ];
     let operations = desks
         .iter()
@@ -109,6 +110,7 @@ fn app(edge: SharedEdge, config: &Config) -> Router {
     api_killbill::router()
         .merge(api_mikrocloud::router())
         .merge(api_togai::router())
+        .merge(api_djaoapp::router())
         .fallback(nothing_here)
         .layer(axum::middleware::from_fn(move |request, next| {
             edge::idempotency_layer(body_limit, front::refuse, request, next)

@@ -1,7 +1,7 @@
 //! Organizations: nodes of a tree whose top is billed for all beneath it.
 
 use crate::Refusal;
-use crate::account::AccountStatus;
+use crate::account::{Account, AccountStatus};
 use crate::blocking::{self, BlockingState};
 use crate::text::check_text;
 use jiff::Timestamp;
@@ -14,12 +14,63 @@ pub const TREE_DEPTH_LIMIT: usize = 32;
 /// Longest name of an organization, in characters.
 pub const NAME_LIMIT: usize = 100;
 
+/// Longest slug of an organization, in characters.
+pub const SLUG_LIMIT: usize = 50;
+
+/// What an organization is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A company, or any other body of people.
+    Organization,
+    /// One person: its slug is the name of its user.
+    Personal,
+}
+
+impl Kind {
+    /// The stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Organization => "organization",
+            Kind::Personal => "personal",
+        }
+    }
+
+    /// The kind of this name.
+    pub fn known(name: &str) -> Option<Kind> {
+        [Kind::Organization, Kind::Personal].into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// How to reach an organization.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Contact {
+    /// E-mail address.
+    pub email: Option<String>,
+    /// Phone number.
+    pub phone: Option<String>,
+    /// Street and number.
+    pub street_address: Option<String>,
+    /// City.
+    pub locality: Option<String>,
+    /// State or province.
+    pub region: Option<String>,
+    /// Postal code.
+    pub postal_code: Option<String>,
+    /// ISO 3166-1 alpha-2.
+    pub country: Option<String>,
+}
+
 /// An organization as the book holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Organization {
     /// Its id: what the claim `id` of a token names.
     pub id: Uuid,
-    /// Name for people.
+    /// Its name in addresses, unique in the tenant: 1 to 50 letters, digits, `-` and `_`.
+    pub slug: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Name for people; that of the billing account once it has one.
     pub name: String,
     /// The organization above it; none at the top of a tree.
     pub parent_id: Option<Uuid>,
@@ -27,8 +78,118 @@ pub struct Organization {
     pub owner_id: Option<Uuid>,
     /// Its billing account; only the top of a tree has one.
     pub account_id: Option<Uuid>,
+    /// How to reach it; as the billing account says once it has one.
+    pub contact: Contact,
+    /// IANA name or fixed offset.
+    pub time_zone: String,
+    /// Whether it offers plans.
+    pub is_provider: bool,
+    /// Whether it buys for others.
+    pub is_bulk_buyer: bool,
+    /// Whether nobody gets a role on it by his e-mail address alone.
+    pub no_implicit_role: bool,
+    /// Address of its picture.
+    pub picture: Option<String>,
+    /// What callers keep with it, as JSON.
+    pub extra: Option<String>,
+    /// False once deleted: it is kept for the books.
+    pub is_active: bool,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When it changed last.
+    pub updated_at: Timestamp,
+}
+
+impl Organization {
+    /// A new organization with nothing but its names.
+    pub fn new(id: Uuid, slug: String, kind: Kind, name: String, now: Timestamp) -> Organization {
+        Organization {
+            id,
+            slug,
+            kind,
+            name,
+            parent_id: None,
+            owner_id: None,
+            account_id: None,
+            contact: Contact::default(),
+            time_zone: "UTC".to_owned(),
+            is_provider: false,
+            is_bulk_buyer: false,
+            no_implicit_role: false,
+            picture: None,
+            extra: None,
+            is_active: true,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// The organization of an account that was opened without one. It has the account's id, and its external key for a
+    /// slug where that can be one.
+    pub fn of_account(account: &Account) -> Organization {
+        let key = &account.external_key;
+        let slug = if check_slug(key).is_ok() { key.clone() } else { account.id.to_string() };
+        let name = account.details.name.clone().unwrap_or_default();
+        let mut organization =
+            Organization::new(account.id, slug, Kind::Organization, name, account.created_at);
+        organization.account_id = Some(account.id);
+        organization.follow(account);
+        organization
+    }
+
+    /// Takes over what the billing account says: name, addresses, time zone, and whether it still lives.
+    pub fn follow(&mut self, account: &Account) {
+        let details = &account.details;
+        if let Some(name) = &details.name {
+            self.name.clone_from(name);
+        }
+        self.contact = Contact {
+            email: details.email.clone(),
+            phone: details.phone.clone(),
+            street_address: details.address1.clone(),
+            locality: details.city.clone(),
+            region: details.state.clone(),
+            postal_code: details.postal_code.clone(),
+            country: details.country.clone(),
+        };
+        self.time_zone.clone_from(&account.time_zone);
+        self.is_active = account.status != AccountStatus::Archived;
+        self.updated_at = account.updated_at;
+    }
+
+    /// What people read: the name, or the slug of an organization without one.
+    pub fn printable_name(&self) -> &str {
+        if self.name.is_empty() { &self.slug } else { &self.name }
+    }
+}
+
+/// Refuses a slug that is empty, too long, or has other characters than ASCII letters, digits, `-` and `_`.
+pub fn check_slug(slug: &str) -> Result<(), Refusal> {
+    let is_allowed = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_');
+    if slug.is_empty() {
+        return Err(Refusal::FieldMissing { field: "slug" });
+    }
+    if slug.len() > SLUG_LIMIT {
+        return Err(Refusal::FieldTooLong { field: "slug", limit: SLUG_LIMIT });
+    }
+    if !slug.chars().all(is_allowed) {
+        return Err(Refusal::invalid("slug", "must be of letters, digits, hyphens and underscores"));
+    }
+    Ok(())
+}
+
+/// A slug made from a name: lower case, what is no ASCII letter or digit becomes one hyphen. Empty when nothing is left.
+pub fn slug_of(name: &str) -> String {
+    let mut slug = String::new();
+    for character in name.chars() {
+        if character.is_ascii_alphanumeric() {
+            slug.push(character.to_ascii_lowercase());
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+    }
+    slug.truncate(SLUG_LIMIT);
+    slug.trim_end_matches('-').to_owned()
 }
 
 /// Refuses a name that is blank or too long.
@@ -110,6 +271,19 @@ mod tests {
         assert!(check_name("é".repeat(100).as_str()).is_ok());
         for wrong in ["", "  ", "a\u{7}b", "é".repeat(101).as_str()] {
             assert!(check_name(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn slugs_are_made_of_names() {
+        assert_eq!(slug_of("John & Söhne, Inc."), "john-s-hne-inc");
+        assert_eq!(slug_of(&"ab ".repeat(40)).len(), 50);
+        assert_eq!(slug_of("東京"), "");
+        for right in ["a", "A_b-9", "x".repeat(50).as_str()] {
+            assert!(check_slug(right).is_ok(), "{right}");
+        }
+        for wrong in ["", "a b", "é", "a/b", "x".repeat(51).as_str()] {
+            assert!(check_slug(wrong).is_err(), "{wrong}");
         }
     }
 

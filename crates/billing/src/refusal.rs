@@ -251,6 +251,21 @@ pub enum Refusal {
         /// Its id.
         id: Uuid,
     },
+    /// Another organization of the tenant has this slug.
+    #[error("the slug {slug} is taken")]
+    SlugTaken {
+        /// The slug.
+        slug: String,
+    },
+    /// No organization has this slug.
+    #[error("profile {slug} does not exist")]
+    SlugUnknown {
+        /// The slug.
+        slug: String,
+    },
+    /// The user's roles do not open this to him.
+    #[error("permission denied")]
+    AccessDenied,
     /// The organization has a billing account.
     #[error("organization {id} has a billing account already")]
     OrganizationHasAccount {

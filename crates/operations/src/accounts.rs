@@ -45,7 +45,13 @@ pub fn open(
         .ok_or_else(|| Refusal::AccountKeyTaken { key: account.external_key.clone() })?;
     audit::record(tx, tenant_id, Some((id, &link)), caller, now, &change)?;
     audit::publish(tx, tenant_id, Some(id), caller.user_token, now, &account_event("ACCOUNT_CREATION", id))?;
-    Ok(StoredAccount { record_id: change.object_record_id, balance_minor: 0, credit_minor: 0, account })
+    Ok(StoredAccount {
+        record_id: change.object_record_id,
+        balance_minor: 0,
+        credit_minor: 0,
+        organization_id: None,
+        account,
+    })
 }
 
 /// An id that begins with the time, so that those made together stand together in every index.
@@ -105,6 +111,9 @@ pub fn change(
 fn save(mut journal: AccountJournal<'_>, changed: &account::Account) -> Outcome<()> {
     let (tenant_id, record_id) = (journal.tenant_id(), journal.account_record_id());
     storage::accounts::update(journal.tx(), tenant_id, changed)?;
+    if let Some(organization_id) = journal.organization_id() {
+        crate::organizations::follow(journal.tx(), tenant_id, organization_id, changed)?;
+    }
     journal.record(ChangeType::Update, ObjectType::Account, changed.id, record_id, changed)?;
     journal.publish(&account_event("ACCOUNT_CHANGE", changed.id))?;
     journal.close()

@@ -39,6 +39,11 @@ impl<'a> AccountJournal<'a> {
         &self.stored.account
     }
 
+    /// The organization that is billed through the account.
+    pub fn organization_id(&self) -> Option<Uuid> {
+        self.stored.organization_id
+    }
+
     /// The account's record id.
     pub fn account_record_id(&self) -> i64 {
         self.stored.record_id

@@ -2,6 +2,7 @@
 //! and what time it is; it locks the account it changes, asks the rules in `billing`, writes through `storage`, and
 //! leaves an audit record and an event for each change.
 
+pub mod access;
 pub mod account_emails;
 pub mod accounts;
 pub mod aliases;
@@ -16,6 +17,7 @@ pub mod housekeeping;
 mod journal;
 mod jwt;
 pub mod ledger;
+pub mod logins;
 pub mod mikrocloud_tokens;
 pub mod nodes;
 pub mod organizations;
@@ -23,6 +25,7 @@ pub mod overdue;
 pub mod owner;
 pub mod payment_methods;
 pub mod security;
+pub mod sites;
 pub mod tags;
 pub mod tenant_values;
 pub mod tenants;

@@ -3,7 +3,9 @@
 use crate::accounts;
 use crate::journal::record_of_tenant;
 use billing::account::{Account, AccountChange, AccountDetails, NewAccount, refuse_archived};
-use billing::organization::{Obstacle, Organization, TREE_DEPTH_LIMIT, check_name, obstacles_of_account};
+use billing::organization::{
+    Kind, Obstacle, Organization, SLUG_LIMIT, TREE_DEPTH_LIMIT, check_name, obstacles_of_account, slug_of,
+};
 use billing::{Caller, ChangeType, ObjectType, Permission, Refusal, TenantId, text};
 use jiff::Timestamp;
 use storage::accounts::StoredAccount;
@@ -40,53 +42,130 @@ pub fn create(
 ) -> Outcome<Organization> {
     caller.require(Permission::AccountCreate)?;
     check_name(&new.name)?;
-    let id = Uuid::new_v4();
     if let Some(parent_id) = new.parent_id {
         check_parent(tx, tenant_id, parent_id)?;
-    }
-    if let Some(account_id) = new.account_id {
-        if new.parent_id.is_some() {
-            return Err(Refusal::OrganizationIsNotTop { id }.into());
-        }
-        lock_free_account(tx, tenant_id, account_id)?;
     }
     let owner = match &new.owner_email {
         Some(email) => Some(user_with_email(tx, tenant_id, caller, now, email)?),
         None => None,
     };
-    let organization = Organization {
-        id,
-        name: new.name.clone(),
-        parent_id: new.parent_id,
-        owner_id: owner.as_ref().map(|owner| owner.id),
-        account_id: new.account_id,
-        created_at: now,
+    let slug = free_slug(tx, tenant_id, &new.name)?;
+    let mut organization = Organization::new(Uuid::new_v4(), slug, Kind::Organization, new.name.clone(), now);
+    organization.parent_id = new.parent_id;
+    organization.owner_id = owner.as_ref().map(|owner| owner.id);
+    if let Some(account_id) = new.account_id {
+        if new.parent_id.is_some() {
+            return Err(Refusal::OrganizationIsNotTop { id: organization.id }.into());
+        }
+        organization = take_account(tx, tenant_id, organization, account_id)?;
+    }
+    let stored = match organizations::by_id(tx, tenant_id, organization.id)? {
+        None => insert(tx, tenant_id, caller, now, organization)?,
+        Some(adopted) => save(tx, tenant_id, caller, now, StoredOrganization { organization, ..adopted })?,
     };
-    let record_id = organizations::insert(tx, tenant_id, &organization)?;
-    record(
-        tx,
-        tenant_id,
-        caller,
-        now,
-        ChangeType::Insert,
-        &StoredOrganization { record_id, organization: organization.clone() },
-    )?;
+    let organization = stored.organization;
     if let Some(owner) = owner.filter(|owner| owner.current_organization_id.is_none()) {
-        users::set_current_organization(tx, tenant_id, owner.id, id, now)?;
+        users::set_current_organization(tx, tenant_id, owner.id, organization.id, now)?;
     }
     Ok(organization)
 }
 
-/// Locks the account until the transaction ends, so that no other organization gets it meanwhile; refuses one that
-/// belongs to an organization already, and an archived one.
-fn lock_free_account(tx: &mut dyn Connection, tenant_id: TenantId, account_id: Uuid) -> Outcome<()> {
+/// Gives a new organization an account that was opened without one. Where the account got one of its own meanwhile, that
+/// one takes the names of the new. Refuses an archived account, and one that another organization has.
+fn take_account(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    mut organization: Organization,
+    account_id: Uuid,
+) -> Outcome<Organization> {
     let (stored, _) = storage::accounts::lock(tx, tenant_id, account_id)?
         .ok_or_else(|| Refusal::account_unknown(account_id))?;
     refuse_archived(&stored.account)?;
-    match organizations::of_account(tx, tenant_id, account_id)? {
-        Some(owner) => Err(Refusal::invalid("account", format!("belongs to organization {owner}")).into()),
-        None => Ok(()),
+    if let Some(id) = stored.organization_id {
+        if id != account_id {
+            return Err(Refusal::invalid("account", format!("belongs to organization {id}")).into());
+        }
+        organization.id = id;
     }
+    organization.account_id = Some(account_id);
+    if stored.account.details.name.is_some() {
+        organization.follow(&stored.account);
+    }
+    storage::accounts::set_organization(tx, tenant_id, account_id, organization.id)?;
+    Ok(organization)
+}
+
+/// A slug for an organization of this name that no other has: the name's, or that with a few digits behind.
+pub fn free_slug(tx: &mut dyn Connection, tenant_id: TenantId, name: &str) -> Outcome<String> {
+    let slug = slug_of(name);
+    if !slug.is_empty() && organizations::by_slug(tx, tenant_id, &slug)?.is_none() {
+        return Ok(slug);
+    }
+    let digits = Uuid::new_v4().simple().to_string();
+    let stem: String = slug.chars().take(SLUG_LIMIT - 13).collect();
+    let stem = if stem.is_empty() { "profile".to_owned() } else { stem };
+    Ok(format!("{stem}-{}", digits.get(..12).unwrap_or(&digits)))
+}
+
+/// Keeps a new organization, with its record and event. Refuses a slug that is taken.
+pub(crate) fn insert(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    caller: &Caller,
+    now: Timestamp,
+    organization: Organization,
+) -> Outcome<StoredOrganization> {
+    let record_id = organizations::insert(tx, tenant_id, &organization)?
+        .ok_or_else(|| Refusal::SlugTaken { slug: organization.slug.clone() })?;
+    let stored = StoredOrganization { record_id, organization };
+    record(tx, tenant_id, caller, now, ChangeType::Insert, &stored)?;
+    Ok(stored)
+}
+
+/// Writes a changed organization, with its record and event. Refuses a slug that is taken.
+pub(crate) fn save(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    caller: &Caller,
+    now: Timestamp,
+    mut stored: StoredOrganization,
+) -> Outcome<StoredOrganization> {
+    stored.organization.updated_at = now;
+    if !organizations::update(tx, tenant_id, &stored.organization)? {
+        return Err(Refusal::SlugTaken { slug: stored.organization.slug }.into());
+    }
+    record(tx, tenant_id, caller, now, ChangeType::Update, &stored)?;
+    Ok(stored)
+}
+
+/// Lets an organization show what its changed account says. It is a copy: the account's own record tells of the change.
+pub(crate) fn follow(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    id: Uuid,
+    account: &Account,
+) -> Outcome<()> {
+    if let Some(mut stored) = organizations::lock(tx, tenant_id, id)? {
+        stored.organization.follow(account);
+        organizations::update(tx, tenant_id, &stored.organization)?;
+    }
+    Ok(())
+}
+
+/// Gives up to `limit` accounts that have none an organization of their own. Returns how many there were.
+pub fn adopt_accounts(tx: &mut dyn Connection, tenant_id: TenantId, limit: i64) -> Outcome<usize> {
+    let accounts = storage::accounts::without_organization(tx, tenant_id, limit)?;
+    for StoredAccount { account, .. } in &accounts {
+        let mut organization = Organization::of_account(account);
+        if organizations::insert(tx, tenant_id, &organization)?.is_none() {
+            // Another has the key for its slug; the id is nobody else's.
+            organization.slug = account.id.to_string();
+            organizations::insert(tx, tenant_id, &organization)?
+                .ok_or_else(|| Refusal::SlugTaken { slug: organization.slug.clone() })?;
+        }
+        storage::accounts::set_organization(tx, tenant_id, account.id, account.id)?;
+    }
+    Ok(accounts.len())
 }
 
 /// Signs a new user up: keeps him, makes the default organization that he owns, and makes it his current one. Refuses
@@ -103,18 +182,12 @@ pub fn sign_up(
         return Err(Refusal::UserTaken { username: user.username.clone() }.into());
     }
     record_user(tx, tenant_id, caller, now, user)?;
-    let organization = Organization {
-        id: Uuid::new_v4(),
-        name: user.username.chars().take(billing::organization::NAME_LIMIT).collect(),
-        parent_id: None,
-        owner_id: Some(user.id),
-        account_id: None,
-        created_at: now,
-    };
-    check_name(&organization.name)?;
-    let record_id = organizations::insert(tx, tenant_id, &organization)?;
-    let stored = StoredOrganization { record_id, organization };
-    record(tx, tenant_id, caller, now, ChangeType::Insert, &stored)?;
+    let name: String = user.username.chars().take(billing::organization::NAME_LIMIT).collect();
+    check_name(&name)?;
+    let slug = free_slug(tx, tenant_id, &name)?;
+    let mut organization = Organization::new(Uuid::new_v4(), slug, Kind::Personal, name, now);
+    organization.owner_id = Some(user.id);
+    let stored = insert(tx, tenant_id, caller, now, organization)?;
     users::set_current_organization(tx, tenant_id, user.id, stored.organization.id, now)?;
     Ok(stored.organization)
 }
@@ -139,10 +212,12 @@ pub fn open_account(
     }
     let new =
         NewAccount { external_key: Some(id.to_string()), details: details.clone(), ..NewAccount::default() };
-    let account = accounts::open(tx, tenant_id, caller, now, &new)?;
+    let mut account = accounts::open(tx, tenant_id, caller, now, &new)?;
+    account.organization_id = Some(id);
+    storage::accounts::set_organization(tx, tenant_id, account.account.id, id)?;
     stored.organization.account_id = Some(account.account.id);
-    organizations::set_account(tx, tenant_id, id, account.account.id)?;
-    record(tx, tenant_id, caller, now, ChangeType::Update, &stored)?;
+    stored.organization.follow(&account.account);
+    save(tx, tenant_id, caller, now, stored)?;
     Ok(account)
 }
 
@@ -244,6 +319,7 @@ fn user_with_email(
         email: Some(email.clone()),
         password_hash: None,
         current_organization_id: None,
+        person: storage::users::Person::default(),
         is_active: true,
     };
     if users::insert(tx, &user, &caller.changed_by, now)? {

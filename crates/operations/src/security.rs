@@ -55,6 +55,7 @@ pub fn create_user(tx: &mut dyn Connection, caller: &Caller, now: Timestamp, new
         email: None,
         password_hash: Some(new.password_hash.clone()),
         current_organization_id: None,
+        person: storage::users::Person::default(),
         is_active: true,
     };
     if !users::insert(tx, &user, &caller.changed_by, now)? {

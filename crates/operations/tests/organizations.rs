@@ -46,6 +46,7 @@ fn who_signs_up_owns_a_default_organization_and_works_for_it() {
             email: Some("hannes@mikrocloud.com".into()),
             password_hash: None,
             current_organization_id: None,
+            person: storage::users::Person::default(),
             is_active: true,
         };
         let organization = organizations::sign_up(tx, tenant_id, caller, NOW, &user)?;

@@ -455,6 +455,7 @@ fn roles_of_many_users_are_whole() {
                 email: None,
                 password_hash: None,
                 current_organization_id: None,
+                person: storage::users::Person::default(),
                 is_active: number % 2 == 0,
             };
             storage::users::insert(tx, &user, "test", clock::real())?;

@@ -37,6 +37,16 @@ CREATE TABLE users (
   email TEXT,
   password_hash TEXT,
   current_organization_id UUID,
+  full_name TEXT,
+  nick_name TEXT,
+  phone TEXT,
+  lang TEXT,
+  picture TEXT,
+  extra TEXT,
+  email_verified_at BIGINT,
+  phone_verified_at BIGINT,
+  otp_secret TEXT,
+  last_login_at BIGINT,
   is_active BOOLEAN NOT NULL,
   created_by TEXT NOT NULL,
   created_at BIGINT NOT NULL,
@@ -44,6 +54,7 @@ CREATE TABLE users (
   UNIQUE (tenant_id, username)
 );
 CREATE UNIQUE INDEX users_by_email ON users (tenant_id, email) WHERE email IS NOT NULL;
+CREATE UNIQUE INDEX users_by_phone ON users (tenant_id, phone) WHERE phone IS NOT NULL;
 
 CREATE TABLE user_roles (
   user_id UUID NOT NULL,
@@ -109,18 +120,40 @@ CREATE TABLE token_keys (
 CREATE INDEX token_keys_by_key_id ON token_keys (key_id);
 CREATE INDEX token_keys_by_issuer ON token_keys (issuer) WHERE issuer IS NOT NULL;
 
+-- Organizations are DjaoApp's profiles, too. An account that was opened without one gets one, under its own id, when that
+-- desk first looks. Name and addresses of an organization with an account are copies of the account's.
 CREATE TABLE organizations (
   record_id RECORD_ID,
   id UUID NOT NULL UNIQUE,
   tenant_id BIGINT NOT NULL,
+  slug TEXT NOT NULL,
+  kind TEXT NOT NULL,
   name TEXT NOT NULL,
   parent_id UUID,
   owner_id UUID,
   account_id UUID,
-  created_at BIGINT NOT NULL
+  email TEXT,
+  phone TEXT,
+  street_address TEXT,
+  locality TEXT,
+  region TEXT,
+  postal_code TEXT,
+  country TEXT,
+  time_zone TEXT NOT NULL,
+  is_provider BOOLEAN NOT NULL,
+  is_bulk_buyer BOOLEAN NOT NULL,
+  no_implicit_role BOOLEAN NOT NULL,
+  picture TEXT,
+  extra TEXT,
+  is_active BOOLEAN NOT NULL,
+  created_at BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL,
+  UNIQUE (tenant_id, slug)
 );
+CREATE INDEX organizations_by_name ON organizations (tenant_id, name, slug);
+CREATE INDEX organizations_by_email ON organizations (tenant_id, email) WHERE email IS NOT NULL;
 CREATE INDEX organizations_by_parent ON organizations (tenant_id, parent_id) WHERE parent_id IS NOT NULL;
-CREATE INDEX organizations_by_account ON organizations (tenant_id, account_id) WHERE account_id IS NOT NULL;
+CREATE UNIQUE INDEX organizations_by_account ON organizations (tenant_id, account_id) WHERE account_id IS NOT NULL;
 
 -- Togai's customers. An account without one stands for a customer of its own.
 CREATE TABLE customers (
@@ -186,6 +219,7 @@ CREATE TABLE accounts (
   is_migrated BOOLEAN,
   status TEXT NOT NULL,
   customer_id UUID,
+  organization_id UUID,
   -- What only Togai's contract has: net term, metadata, labels, recipients, settings. JSON.
   extras TEXT,
   search_text TEXT NOT NULL,
@@ -208,6 +242,7 @@ CREATE INDEX accounts_by_phone ON accounts (tenant_id, phone) WHERE phone IS NOT
 CREATE INDEX accounts_with_balance ON accounts (tenant_id, balance_minor) WHERE balance_minor <> 0;
 CREATE INDEX accounts_by_parent ON accounts (tenant_id, parent_account_id) WHERE parent_account_id IS NOT NULL;
 CREATE INDEX accounts_by_customer ON accounts (tenant_id, customer_id, record_id) WHERE customer_id IS NOT NULL;
+CREATE INDEX accounts_without_organization ON accounts (tenant_id, record_id) WHERE organization_id IS NULL;
 CREATE INDEX accounts_without_customer ON accounts (tenant_id, record_id) WHERE customer_id IS NULL;
 
 CREATE TABLE account_aliases (

@@ -9,9 +9,9 @@ use billing::search::{Clause, Column, Kind};
 use billing::{Chain, Currency, TenantId};
 use uuid::Uuid;
 
-/// The columns of an account, in the order in which [`read`] reads them, behind its record id and its two cached
-/// totals.
-pub(crate) const COLUMNS: &str = "record_id, balance_minor, credit_minor, id, external_key, currency, bill_cycle_day_local,
+/// The columns of an account, in the order in which [`read`] reads them, behind its record id, its two cached
+/// totals and its organization.
+pub(crate) const COLUMNS: &str = "record_id, balance_minor, credit_minor, organization_id, id, external_key, currency, bill_cycle_day_local,
     reference_time, time_zone, status, customer_id, extras, name, first_name_length, email, parent_account_id,
     is_payment_delegated_to_parent, payment_method_id, locale, address1, address2, company, city, state, country,
     postal_code, phone, notes, is_migrated, created_by, created_at, updated_by, updated_at";
@@ -25,6 +25,8 @@ pub struct StoredAccount {
     pub balance_minor: i64,
     /// Credit it may use, in minor units; the ledger's sum, cached.
     pub credit_minor: i64,
+    /// The organization that is billed through it; none until somebody asked for it.
+    pub organization_id: Option<Uuid>,
     /// The account.
     pub account: Account,
 }
@@ -34,6 +36,7 @@ pub(crate) fn read(mut row: Row) -> Result<StoredAccount, StoreError> {
         record_id: row.next()?,
         balance_minor: row.next()?,
         credit_minor: row.next()?,
+        organization_id: row.next()?,
         account: read_account(&mut row)?,
     };
     Ok(stored)
@@ -197,6 +200,34 @@ pub fn update(tx: &mut dyn Connection, tenant_id: TenantId, account: &Account) -
         ],
     )?;
     Ok(())
+}
+
+/// Notes the organization that is billed through an account.
+pub fn set_organization(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    id: Uuid,
+    organization_id: Uuid,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE accounts SET organization_id = $3 WHERE tenant_id = $1 AND id = $2",
+        &[tenant_id.0.into(), id.into(), organization_id.into()],
+    )?;
+    Ok(())
+}
+
+/// Up to `limit` accounts that have no organization, oldest first, locked until the transaction ends.
+pub fn without_organization(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    limit: i64,
+) -> Result<Vec<StoredAccount>, StoreError> {
+    let for_update = crate::connection::for_update(tx.engine());
+    let sql = format!(
+        "SELECT {COLUMNS} FROM accounts WHERE tenant_id = $1 AND organization_id IS NULL
+         ORDER BY record_id LIMIT $2 {for_update}"
+    );
+    tx.query(&sql, &[tenant_id.0.into(), limit.into()])?.into_iter().map(read).collect()
 }
 
 /// The account with this id.

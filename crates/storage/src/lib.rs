@@ -6,6 +6,7 @@
 
 pub mod account_emails;
 pub mod accounts;
+pub mod agreements;
 pub mod aliases;
 pub mod api_tokens;
 pub mod audit;
@@ -20,6 +21,7 @@ pub mod idempotency;
 mod job;
 pub mod ledger;
 mod migrations;
+pub mod organization_roles;
 pub mod organizations;
 pub mod page;
 pub mod payment_methods;

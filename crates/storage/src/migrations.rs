@@ -27,6 +27,7 @@ const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../schema/0002_search_sqlite.sql"),
         postgres: "",
     },
+    Migration::common(3, "people", include_str!("../schema/0003_people.sql")),
 ];
 
 const POSTGRES_SEARCH: &str = include_str!("../schema/0002_search_postgres.sql");

@@ -2,10 +2,12 @@
 
 use crate::{Connection, Row, StoreError};
 use billing::TenantId;
-use billing::organization::Organization;
+use billing::organization::{Contact, Kind, Organization};
 use uuid::Uuid;
 
-const COLUMNS: &str = "record_id, id, name, parent_id, owner_id, account_id, created_at";
+const COLUMNS: &str = "record_id, id, slug, kind, name, parent_id, owner_id, account_id, email, phone, street_address,
+    locality, region, postal_code, country, time_zone, is_provider, is_bulk_buyer, no_implicit_role, picture, extra,
+    is_active, created_at, updated_at";
 
 /// An organization with what the storage knows beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,35 +23,143 @@ fn read(mut row: Row) -> Result<StoredOrganization, StoreError> {
         record_id: row.next()?,
         organization: Organization {
             id: row.next()?,
+            slug: row.next()?,
+            kind: {
+                let name: String = row.next()?;
+                Kind::known(&name).ok_or(StoreError::Corrupt(name))?
+            },
             name: row.next()?,
             parent_id: row.next()?,
             owner_id: row.next()?,
             account_id: row.next()?,
+            contact: Contact {
+                email: row.next()?,
+                phone: row.next()?,
+                street_address: row.next()?,
+                locality: row.next()?,
+                region: row.next()?,
+                postal_code: row.next()?,
+                country: row.next()?,
+            },
+            time_zone: row.next()?,
+            is_provider: row.next()?,
+            is_bulk_buyer: row.next()?,
+            no_implicit_role: row.next()?,
+            picture: row.next()?,
+            extra: row.next()?,
+            is_active: row.next()?,
             created_at: row.next()?,
+            updated_at: row.next()?,
         },
     })
 }
 
-/// Inserts an organization and returns its record id.
+/// Inserts an organization and returns its record id, or `None` when its slug is taken in the tenant.
 pub fn insert(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
     organization: &Organization,
-) -> Result<i64, StoreError> {
-    tx.query_one(
-        "INSERT INTO organizations (tenant_id, id, name, parent_id, owner_id, account_id, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING record_id",
+) -> Result<Option<i64>, StoreError> {
+    let contact = &organization.contact;
+    tx.query_optional(
+        "INSERT INTO organizations (tenant_id, id, slug, kind, name, parent_id, owner_id, account_id, email, phone,
+             street_address, locality, region, postal_code, country, time_zone, is_provider, is_bulk_buyer,
+             no_implicit_role, picture, extra, is_active, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
+             $23, $24)
+         ON CONFLICT (tenant_id, slug) DO NOTHING RETURNING record_id",
         &[
             tenant_id.0.into(),
             organization.id.into(),
+            (&organization.slug).into(),
+            organization.kind.name().into(),
             (&organization.name).into(),
             organization.parent_id.into(),
             organization.owner_id.into(),
             organization.account_id.into(),
+            (&contact.email).into(),
+            (&contact.phone).into(),
+            (&contact.street_address).into(),
+            (&contact.locality).into(),
+            (&contact.region).into(),
+            (&contact.postal_code).into(),
+            (&contact.country).into(),
+            (&organization.time_zone).into(),
+            organization.is_provider.into(),
+            organization.is_bulk_buyer.into(),
+            organization.no_implicit_role.into(),
+            (&organization.picture).into(),
+            (&organization.extra).into(),
+            organization.is_active.into(),
             organization.created_at.into(),
+            organization.updated_at.into(),
         ],
     )?
-    .next()
+    .map(|mut row| row.next())
+    .transpose()
+}
+
+/// Writes all that may change of an organization. False when its slug is taken in the tenant.
+pub fn update(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    organization: &Organization,
+) -> Result<bool, StoreError> {
+    let contact = &organization.contact;
+    let changed = tx.execute(
+        "UPDATE organizations SET slug = $3, kind = $4, name = $5, parent_id = $6, owner_id = $7, account_id = $8,
+             email = $9, phone = $10, street_address = $11, locality = $12, region = $13, postal_code = $14,
+             country = $15, time_zone = $16, is_provider = $17, is_bulk_buyer = $18, no_implicit_role = $19,
+             picture = $20, extra = $21, is_active = $22, updated_at = $23
+         WHERE tenant_id = $1 AND id = $2 AND NOT EXISTS
+             (SELECT 1 FROM organizations AS other WHERE other.tenant_id = $1 AND other.slug = $3 AND other.id <> $2)",
+        &[
+            tenant_id.0.into(),
+            organization.id.into(),
+            (&organization.slug).into(),
+            organization.kind.name().into(),
+            (&organization.name).into(),
+            organization.parent_id.into(),
+            organization.owner_id.into(),
+            organization.account_id.into(),
+            (&contact.email).into(),
+            (&contact.phone).into(),
+            (&contact.street_address).into(),
+            (&contact.locality).into(),
+            (&contact.region).into(),
+            (&contact.postal_code).into(),
+            (&contact.country).into(),
+            (&organization.time_zone).into(),
+            organization.is_provider.into(),
+            organization.is_bulk_buyer.into(),
+            organization.no_implicit_role.into(),
+            (&organization.picture).into(),
+            (&organization.extra).into(),
+            organization.is_active.into(),
+            organization.updated_at.into(),
+        ],
+    )?;
+    Ok(changed == 1)
+}
+
+/// The organization with this slug, also a deleted one.
+pub fn by_slug(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    slug: &str,
+) -> Result<Option<StoredOrganization>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM organizations WHERE tenant_id = $1 AND slug = $2");
+    tx.query_optional(&sql, &[tenant_id.0.into(), slug.into()])?.map(read).transpose()
+}
+
+/// The organization that is billed through this account.
+pub fn of_account(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    account_id: Uuid,
+) -> Result<Option<StoredOrganization>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM organizations WHERE tenant_id = $1 AND account_id = $2");
+    tx.query_optional(&sql, &[tenant_id.0.into(), account_id.into()])?.map(read).transpose()
 }
 
 /// The organization with this id.
@@ -73,19 +183,6 @@ pub fn lock(
     tx.query_optional(&sql, &[tenant_id.0.into(), id.into()])?.map(read).transpose()
 }
 
-/// The organization whose billing account this is.
-pub fn of_account(
-    tx: &mut dyn Connection,
-    tenant_id: TenantId,
-    account_id: Uuid,
-) -> Result<Option<Uuid>, StoreError> {
-    let row = tx.query_optional(
-        "SELECT id FROM organizations WHERE tenant_id = $1 AND account_id = $2 ORDER BY record_id LIMIT 1",
-        &[tenant_id.0.into(), account_id.into()],
-    )?;
-    row.map(|mut row| row.next()).transpose()
-}
-
 /// Up to `limit` organizations made after the one with record id `after`, oldest first.
 pub fn page(
     tx: &mut dyn Connection,
@@ -97,18 +194,4 @@ pub fn page(
         "SELECT {COLUMNS} FROM organizations WHERE tenant_id = $1 AND record_id > $2 ORDER BY record_id LIMIT $3"
     );
     tx.query(&sql, &[tenant_id.0.into(), after.into(), limit.into()])?.into_iter().map(read).collect()
-}
-
-/// Gives an organization its billing account.
-pub fn set_account(
-    tx: &mut dyn Connection,
-    tenant_id: TenantId,
-    id: Uuid,
-    account_id: Uuid,
-) -> Result<(), StoreError> {
-    tx.execute(
-        "UPDATE organizations SET account_id = $3 WHERE tenant_id = $1 AND id = $2",
-        &[tenant_id.0.into(), id.into(), account_id.into()],
-    )?;
-    Ok(())
 }

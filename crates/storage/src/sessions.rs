@@ -77,6 +77,11 @@ pub fn touch(
     Ok(())
 }
 
+/// Ends the session with this token. False when there is none.
+pub fn end(tx: &mut dyn Connection, token_digest: &[u8]) -> Result<bool, StoreError> {
+    Ok(tx.execute("DELETE FROM sessions WHERE token_digest = $1", &[token_digest.into()])? == 1)
+}
+
 /// Ends all sessions of a user.
 pub fn end_all(tx: &mut dyn Connection, user_id: Uuid) -> Result<u64, StoreError> {
     tx.execute("DELETE FROM sessions WHERE user_id = $1", &[user_id.into()])

@@ -72,6 +72,18 @@ pub fn by_number(tx: &mut dyn Connection, tenant_id: TenantId) -> Result<Option<
     tx.query_optional(&sql, &[tenant_id.0.into()])?.map(read).transpose()
 }
 
+/// The tenant of this domain.
+pub fn by_domain(tx: &mut dyn Connection, domain: &str) -> Result<Option<Tenant>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM tenants WHERE domain = $1");
+    tx.query_optional(&sql, &[domain.into()])?.map(read).transpose()
+}
+
+/// The tenant that was made first.
+pub fn oldest(tx: &mut dyn Connection) -> Result<Option<Tenant>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM tenants ORDER BY record_id LIMIT 1");
+    tx.query_optional(&sql, &[])?.map(read).transpose()
+}
+
 /// All tenants, oldest first. There are as many as somebody made by hand.
 pub fn all(tx: &mut dyn Connection) -> Result<Vec<Tenant>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM tenants ORDER BY record_id");

@@ -21,11 +21,41 @@ pub struct User {
     pub password_hash: Option<String>,
     /// The organization he works for at present.
     pub current_organization_id: Option<Uuid>,
+    /// Who he is.
+    pub person: Person,
     /// False once deleted.
     pub is_active: bool,
 }
 
-const COLUMNS: &str = "id, tenant_id, username, email, password_hash, current_organization_id, is_active";
+/// What is known of a user as a person.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Person {
+    /// Name and surname.
+    pub full_name: Option<String>,
+    /// What he likes to be called.
+    pub nick_name: Option<String>,
+    /// Phone number, E.164, unique in the tenant.
+    pub phone: Option<String>,
+    /// Language code.
+    pub lang: Option<String>,
+    /// Address of his picture.
+    pub picture: Option<String>,
+    /// What callers keep with him, as JSON.
+    pub extra: Option<String>,
+    /// When he proved that the e-mail address is his.
+    pub email_verified_at: Option<Timestamp>,
+    /// When he proved that the phone is his.
+    pub phone_verified_at: Option<Timestamp>,
+    /// Secret of his one-time codes, base 32; none when he uses none.
+    pub otp_secret: Option<String>,
+    /// When he logged in last.
+    pub last_login_at: Option<Timestamp>,
+    /// When he was made.
+    pub created_at: Timestamp,
+}
+
+const COLUMNS: &str = "id, tenant_id, username, email, password_hash, current_organization_id, full_name, nick_name,
+    phone, lang, picture, extra, email_verified_at, phone_verified_at, otp_secret, last_login_at, created_at, is_active";
 
 fn read(mut row: Row) -> Result<User, StoreError> {
     Ok(User {
@@ -35,11 +65,24 @@ fn read(mut row: Row) -> Result<User, StoreError> {
         email: row.next()?,
         password_hash: row.next()?,
         current_organization_id: row.next()?,
+        person: Person {
+            full_name: row.next()?,
+            nick_name: row.next()?,
+            phone: row.next()?,
+            lang: row.next()?,
+            picture: row.next()?,
+            extra: row.next()?,
+            email_verified_at: row.next()?,
+            phone_verified_at: row.next()?,
+            otp_secret: row.next()?,
+            last_login_at: row.next()?,
+            created_at: row.next()?,
+        },
         is_active: row.next()?,
     })
 }
 
-/// Inserts a user; false when the name or e-mail is taken in the tenant.
+/// Inserts a user; false when the name, e-mail or phone is taken in the tenant.
 pub fn insert(
     tx: &mut dyn Connection,
     user: &User,
@@ -48,8 +91,10 @@ pub fn insert(
 ) -> Result<bool, StoreError> {
     let inserted = tx.execute(
         "INSERT INTO users (id, tenant_id, username, email, password_hash, current_organization_id, is_active,
-                            created_by, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) ON CONFLICT DO NOTHING",
+                            created_by, created_at, updated_at, full_name, nick_name, phone, lang, picture, extra,
+                            email_verified_at, phone_verified_at, otp_secret, last_login_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+         ON CONFLICT DO NOTHING",
         &[
             user.id.into(),
             user.tenant_id.0.into(),
@@ -60,6 +105,16 @@ pub fn insert(
             user.is_active.into(),
             created_by.into(),
             now.into(),
+            (&user.person.full_name).into(),
+            (&user.person.nick_name).into(),
+            (&user.person.phone).into(),
+            (&user.person.lang).into(),
+            (&user.person.picture).into(),
+            (&user.person.extra).into(),
+            user.person.email_verified_at.into(),
+            user.person.phone_verified_at.into(),
+            (&user.person.otp_secret).into(),
+            user.person.last_login_at.into(),
         ],
     )?;
     Ok(inserted == 1)
@@ -217,5 +272,11 @@ pub fn deactivate(tx: &mut dyn Connection, user_id: Uuid, now: Timestamp) -> Res
         "UPDATE users SET is_active = $2, updated_at = $3 WHERE id = $1",
         &[user_id.into(), false.into(), now.into()],
     )?;
+    Ok(())
+}
+
+/// Notes that a user logged in.
+pub fn set_last_login(tx: &mut dyn Connection, user_id: Uuid, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute("UPDATE users SET last_login_at = $2 WHERE id = $1", &[user_id.into(), now.into()])?;
     Ok(())
 }

@@ -240,6 +240,7 @@ const fn reference(table: &'static str, column: &'static str, target: &'static s
 pub const REFERENCES: &[Reference] = &[
     reference("accounts", "parent_account_id", "accounts"),
     reference("accounts", "customer_id", "customers"),
+    reference("accounts", "organization_id", "organizations"),
     reference("accounts", "payment_method_id", "payment_methods"),
     reference("account_aliases", "account_id", "accounts"),
     reference("account_emails", "account_id", "accounts"),
@@ -254,6 +255,16 @@ pub const REFERENCES: &[Reference] = &[
     reference("organizations", "account_id", "accounts"),
     reference("organizations", "owner_id", "users"),
     reference("users", "current_organization_id", "organizations"),
+    reference("role_descriptions", "organization_id", "organizations"),
+    reference("organization_roles", "organization_id", "organizations"),
+    reference("organization_roles", "user_id", "users"),
+    reference("organization_roles", "role_description_id", "role_descriptions"),
+    reference("api_keys", "user_id", "users"),
+    reference("signatures", "user_id", "users"),
+    reference("muted_notifications", "user_id", "users"),
+    reference("activities", "created_by", "users"),
+    reference("activities", "organization_id", "organizations"),
+    reference("activities", "contact_id", "users"),
 ];
 
 /// A row whose reference leads nowhere.

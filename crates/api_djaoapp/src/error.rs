@@ -1,0 +1,82 @@
+//! DjaoApp's error bodies, and the one mapping of refusals to them: `{"detail": …}`, or a member for each wrong field.
+
+use axum::response::{IntoResponse, Response};
+use billing::Refusal;
+use edge::{ErrorShape, Reply};
+use http::StatusCode;
+use serde_json::json;
+
+/// How this desk says no.
+pub(crate) static ERRORS: ErrorShape = ErrorShape { refusal, failure: detail };
+
+/// An error that is about no field.
+pub(crate) fn detail(status: StatusCode, message: &str) -> Reply {
+    Reply::json(status, &json!({ "detail": message }))
+}
+
+/// 400 for one field.
+pub(crate) fn bad_field(field: &str, message: &str) -> Reply {
+    Reply::json(StatusCode::BAD_REQUEST, &json!({ wire_name(field): [message] }))
+}
+
+/// The contract's name of one of the book's fields.
+fn wire_name(field: &str) -> &str {
+    match field {
+        "name" => "full_name",
+        "time_zone" => "default_timezone",
+        other => other,
+    }
+}
+
+fn refusal(refusal: &Refusal) -> Reply {
+    use Refusal as R;
+    let message = refusal.to_string();
+    match refusal {
+        R::FieldMissing { field } => bad_field(field, "This field is required."),
+        R::FieldTooLong { field, limit } => {
+            bad_field(field, &format!("Ensure this field has no more than {limit} characters."))
+        }
+        R::FieldTooShort { field, limit } => {
+            bad_field(field, &format!("Ensure this field has at least {limit} characters."))
+        }
+        R::FieldInvalid { field, why } => bad_field(field, why),
+        R::SlugTaken { .. } => taken("slug"),
+        R::UserTaken { .. } => taken("username"),
+        R::AccessDenied | R::NotPermitted(_) => detail(StatusCode::FORBIDDEN, "Permission denied"),
+        R::ObjectUnknown { .. }
+        | R::SlugUnknown { .. }
+        | R::UserUnknown { .. }
+        | R::OrganizationUnknown { .. } => detail(StatusCode::NOT_FOUND, &message),
+        R::IdempotencyKeyReused => detail(StatusCode::UNPROCESSABLE_ENTITY, &message),
+        _ => detail(StatusCode::BAD_REQUEST, &message),
+    }
+}
+
+fn taken(field: &str) -> Reply {
+    let message = format!("This {field} is already taken.");
+    Reply::json(StatusCode::BAD_REQUEST, &json!({ field: message }))
+}
+
+/// An answer found before the book was asked.
+pub(crate) struct Early(pub(crate) Reply);
+
+impl From<Reply> for Early {
+    fn from(reply: Reply) -> Early {
+        Early(reply)
+    }
+}
+
+impl From<Refusal> for Early {
+    fn from(found: Refusal) -> Early {
+        Early(refusal(&found))
+    }
+}
+
+impl IntoResponse for Early {
+    fn into_response(self) -> Response {
+        self.0.into_response()
+    }
+}
+
+/// What a handler returns: an answer either way.
+pub(crate) type Answer = Result<Reply, Early>;

@@ -1,0 +1,53 @@
+//! DjaoApp's desk, at `/api`: people register, log in, own profiles and hold roles. It translates between DjaoApp's
+//! contract and the book, and owns no rule.
+//!
+//! One file a resource: its JSON, its handlers, its routes. [`session`] knows who calls, [`error`] the error bodies,
+//! [`list`] the conventions of every list.
+
+mod error;
+mod json;
+mod list;
+mod root;
+mod session;
+mod shapes;
+mod users;
+
+use edge::{About, Route, openapi_document};
+use serde_json::{Value, json};
+
+/// All operations of this desk.
+pub fn routes() -> Vec<Route> {
+    [root::routes(), users::routes()].into_iter().flatten().collect()
+}
+
+/// The router of this desk. A path answers 405 to methods that it does not take, with this desk's error body.
+pub fn router() -> axum::Router<edge::SharedEdge> {
+    edge::router(routes()).method_not_allowed_fallback(async |method: http::Method| {
+        error::detail(http::StatusCode::METHOD_NOT_ALLOWED, &format!("Method \"{method}\" not allowed."))
+    })
+}
+
+/// A file per group. A path may be in several of them, an operation only in one.
+const GROUPS: &[(&str, &str)] =
+    &[("root", include_str!("../openapi/root.json")), ("users", include_str!("../openapi/users.json"))];
+
+const DESCRIPTION: &str = "\
+Profiles, people and roles, as DjaoApp serves them.\n\n\
+A call is made by whoever the `Authorization: Bearer` token or the API key (HTTP basic, empty password) says. The site \
+is told by the host name; on any other host it is the oldest tenant.\n\n\
+Lists take `page`, `page_size`, `q`, `q_f`, `o`, `start_at` and `ends_at`. A refused call answers with `detail`, or with \
+a member for each field that is wrong.";
+
+/// The OpenAPI 3.1 document of this desk. An error names the file that is broken.
+pub fn openapi() -> Result<Value, String> {
+    let about = About {
+        title: "Billhook: DjaoApp's desk",
+        description: DESCRIPTION,
+        security_schemes: json!({
+            "bearer": { "type": "http", "scheme": "bearer" },
+            "apiKey": { "type": "http", "scheme": "basic" }
+        }),
+        security: json!([{ "bearer": [] }, { "apiKey": [] }]),
+    };
+    openapi_document(about, GROUPS)
+}

@@ -1,0 +1,136 @@
+//! Who of the people may call what: by the roles they hold on organizations.
+
+use crate::sites::{CONTRIBUTOR, MANAGER};
+use billing::organization::Organization;
+use billing::{Refusal, Tenant, TenantId};
+use jiff::Timestamp;
+use storage::users::User;
+use storage::{Connection, Outcome, organization_roles, organizations};
+use uuid::Uuid;
+
+/// Whom an operation is open to. Managers may do everything, contributors read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guard {
+    /// The user himself, and those with a role on an organization that he has access to, or on the broker.
+    SelfUser,
+    /// Those with a role on the organization or on the broker.
+    Direct,
+    /// The same, and those with a role on an organization whose plan it is or was subscribed to.
+    Provider,
+    /// Those with a role on its providers or on the broker, not on itself.
+    ProviderOnly,
+    /// Those with a role on the broker.
+    Broker,
+}
+
+/// What an operation asks of its caller.
+#[derive(Clone, Copy, Debug)]
+pub struct Demand {
+    /// Whom it is open to.
+    pub guard: Guard,
+    /// Whether it only reads.
+    pub is_read: bool,
+    /// Whether users without a password, or who have not signed the terms, may call it, too.
+    pub is_frictionless: bool,
+}
+
+impl Demand {
+    /// Something that is read.
+    pub const fn read(guard: Guard) -> Demand {
+        Demand { guard, is_read: true, is_frictionless: false }
+    }
+
+    /// Something that is changed.
+    pub const fn write(guard: Guard) -> Demand {
+        Demand { guard, is_read: false, is_frictionless: false }
+    }
+
+    /// The same, also for users without a password and those who have not signed the terms.
+    pub const fn frictionless(self) -> Demand {
+        Demand { is_frictionless: true, ..self }
+    }
+}
+
+/// Whom a call is about.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Target<'a> {
+    /// The organization that it names.
+    pub organization: Option<&'a Organization>,
+    /// The user whom it names.
+    pub user: Option<&'a User>,
+}
+
+/// Refuses a call that is not open to this user.
+pub fn check(
+    tx: &mut dyn Connection,
+    tenant: &Tenant,
+    now: Timestamp,
+    user: &User,
+    demand: Demand,
+    target: Target<'_>,
+) -> Outcome<()> {
+    if !demand.is_frictionless {
+        check_readiness(tx, tenant.tenant_id, user)?;
+    }
+    let who = Who { tenant_id: tenant.tenant_id, now, user_id: user.id, is_read: demand.is_read };
+    let is_open = match (demand.guard, target) {
+        (Guard::SelfUser, Target { user: Some(named), .. }) => {
+            named.id == user.id || who.may_act_for(tx, named.id)?
+        }
+        (Guard::Direct | Guard::Provider, Target { organization: Some(organization), .. }) => {
+            who.may_act_on(tx, organization.id)?
+        }
+        // Nothing is subscribed yet, so that the broker is everybody's only provider.
+        _ => false,
+    };
+    if is_open || who.may_act_on(tx, tenant.id)? { Ok(()) } else { Err(Refusal::AccessDenied.into()) }
+}
+
+/// Refuses a user who cannot log in by himself yet, or has not agreed to the terms as they now stand.
+fn check_readiness(tx: &mut dyn Connection, tenant_id: TenantId, user: &User) -> Outcome<()> {
+    if user.password_hash.is_none() || !storage::agreements::has_signed_terms(tx, tenant_id, user.id)? {
+        return Err(Refusal::AccessDenied.into());
+    }
+    Ok(())
+}
+
+struct Who {
+    tenant_id: TenantId,
+    now: Timestamp,
+    user_id: Uuid,
+    is_read: bool,
+}
+
+impl Who {
+    fn may_act_on(&self, tx: &mut dyn Connection, organization_id: Uuid) -> Outcome<bool> {
+        let role = organization_roles::of_user_on(tx, self.tenant_id, self.user_id, organization_id)?;
+        let Some(role) = role.filter(|role| role.is_valid(self.now)) else { return Ok(false) };
+        let Some(id) = role.role_description_id else { return Ok(false) };
+        let kind = organization_roles::description_by_id(tx, self.tenant_id, id)?;
+        Ok(kind.is_some_and(|kind| kind.slug == MANAGER || (self.is_read && kind.slug == CONTRIBUTOR)))
+    }
+
+    /// Whether the caller has a role on an organization that `user_id` has a role on.
+    fn may_act_for(&self, tx: &mut dyn Connection, user_id: Uuid) -> Outcome<bool> {
+        for role in organization_roles::of_user(tx, self.tenant_id, user_id)? {
+            if role.is_valid(self.now) && self.may_act_on(tx, role.organization_id)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// The organization with this slug that was not deleted, or a refusal.
+pub fn organization(tx: &mut dyn Connection, tenant_id: TenantId, slug: &str) -> Outcome<Organization> {
+    let stored = organizations::by_slug(tx, tenant_id, slug)?.filter(|stored| stored.organization.is_active);
+    Ok(stored
+        .map(|stored| stored.organization)
+        .ok_or_else(|| Refusal::SlugUnknown { slug: slug.to_owned() })?)
+}
+
+/// The user of this name, or a refusal.
+pub fn user(tx: &mut dyn Connection, tenant_id: TenantId, username: &str) -> Outcome<User> {
+    Ok(storage::users::by_username(tx, tenant_id, username)?
+        .ok_or_else(|| Refusal::UserUnknown { username: username.to_owned() })?)
+}
