@@ -42,6 +42,7 @@ fn refusal(refusal: &Refusal) -> Reply {
         R::FieldInvalid { field, why } => bad_field(field, why),
         R::SlugTaken { .. } => taken("slug"),
         R::UserTaken { .. } => taken("username"),
+        R::ValueTaken { field } => taken(field),
         R::AccessDenied | R::NotPermitted(_) => detail(StatusCode::FORBIDDEN, "Permission denied"),
         R::ObjectUnknown { .. }
         | R::SlugUnknown { .. }

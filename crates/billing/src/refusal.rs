@@ -36,6 +36,12 @@ pub enum Refusal {
         /// What is wrong, to be read after the field's name: "must be …".
         why: String,
     },
+    /// Another object of the tenant has this value, which only one may have.
+    #[error("{field} is taken")]
+    ValueTaken {
+        /// Name of the field.
+        field: &'static str,
+    },
     /// The caller lacks a permission.
     #[error("permission {0} is needed")]
     NotPermitted(Permission),
