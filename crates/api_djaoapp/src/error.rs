@@ -43,10 +43,15 @@ fn refusal(refusal: &Refusal) -> Reply {
         R::SlugTaken { .. } => taken("slug"),
         R::UserTaken { .. } => taken("username"),
         R::ValueTaken { field } => taken(field),
+        R::RoleKindTaken { .. } | R::AgreementTaken { .. } => taken("title"),
+        R::NotReady { .. } => detail(StatusCode::FORBIDDEN, &message),
         R::AccessDenied | R::NotPermitted(_) => detail(StatusCode::FORBIDDEN, "Permission denied"),
         R::ObjectUnknown { .. }
         | R::SlugUnknown { .. }
         | R::UserUnknown { .. }
+        | R::RoleKindUnknown { .. }
+        | R::HeldRoleUnknown
+        | R::AgreementUnknown { .. }
         | R::OrganizationUnknown { .. } => detail(StatusCode::NOT_FOUND, &message),
         R::IdempotencyKeyReused => detail(StatusCode::UNPROCESSABLE_ENTITY, &message),
         _ => detail(StatusCode::BAD_REQUEST, &message),

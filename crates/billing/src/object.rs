@@ -33,11 +33,14 @@ pub enum ObjectType {
     Organization,
     User,
     Role,
+    OrganizationRole,
+    RoleDescription,
+    Agreement,
 }
 
 impl ObjectType {
     /// Every kind, in the order of declaration.
-    pub const ALL: [ObjectType; 24] = [
+    pub const ALL: [ObjectType; 27] = [
         ObjectType::Account,
         ObjectType::AccountAlias,
         ObjectType::AccountEmail,
@@ -62,6 +65,9 @@ impl ObjectType {
         ObjectType::Organization,
         ObjectType::User,
         ObjectType::Role,
+        ObjectType::OrganizationRole,
+        ObjectType::RoleDescription,
+        ObjectType::Agreement,
     ];
 
     /// The name on the wire and in the database.
@@ -91,6 +97,9 @@ impl ObjectType {
             ObjectType::Organization => "ORGANIZATION",
             ObjectType::User => "USER",
             ObjectType::Role => "ROLE",
+            ObjectType::OrganizationRole => "ORGANIZATION_ROLE",
+            ObjectType::RoleDescription => "ROLE_DESCRIPTION",
+            ObjectType::Agreement => "AGREEMENT",
         }
     }
 }

@@ -269,6 +269,61 @@ pub enum Refusal {
         /// The slug.
         slug: String,
     },
+    /// No kind of role has this slug.
+    #[error("role {slug} does not exist")]
+    RoleKindUnknown {
+        /// The slug.
+        slug: String,
+    },
+    /// Another kind of role of the tenant has this slug.
+    #[error("role {slug} exists already")]
+    RoleKindTaken {
+        /// The slug.
+        slug: String,
+    },
+    /// Somebody holds a role of this kind.
+    #[error("role {slug} is held by somebody: take it from all its users first")]
+    RoleKindInUse {
+        /// The slug.
+        slug: String,
+    },
+    /// The user has no role on the organization, or the key is no invitation's.
+    #[error("there is no such role")]
+    HeldRoleUnknown,
+    /// A user has one role on an organization.
+    #[error("{username} has a role on {slug} already")]
+    RoleHeld {
+        /// The user.
+        username: String,
+        /// The organization.
+        slug: String,
+    },
+    /// An organization is not left without a manager by himself.
+    #[error(
+        "the last manager of {slug} cannot give the role up: name another manager first, or delete the profile"
+    )]
+    LastManager {
+        /// The organization.
+        slug: String,
+    },
+    /// No agreement has this slug.
+    #[error("agreement {slug} does not exist")]
+    AgreementUnknown {
+        /// The slug.
+        slug: String,
+    },
+    /// Another agreement of the tenant has this slug.
+    #[error("agreement {slug} exists already")]
+    AgreementTaken {
+        /// The slug.
+        slug: String,
+    },
+    /// The user must do something first.
+    #[error("{why}")]
+    NotReady {
+        /// What, as a sentence.
+        why: &'static str,
+    },
     /// The user's roles do not open this to him.
     #[error("permission denied")]
     AccessDenied,

@@ -70,7 +70,7 @@ pub fn check(
     target: Target<'_>,
 ) -> Outcome<()> {
     if !demand.is_frictionless {
-        check_readiness(tx, tenant.tenant_id, user)?;
+        check_readiness(tx, tenant.tenant_id, user, now)?;
     }
     let who = Who { tenant_id: tenant.tenant_id, now, user_id: user.id, is_read: demand.is_read };
     let is_open = match (demand.guard, target) {
@@ -83,15 +83,35 @@ pub fn check(
         // Nothing is subscribed yet, so that the broker is everybody's only provider.
         _ => false,
     };
-    if is_open || who.may_act_on(tx, tenant.id)? { Ok(()) } else { Err(Refusal::AccessDenied.into()) }
+    if is_open || who.may_act_on(tx, tenant.id)? {
+        return Ok(());
+    }
+    if let (Guard::Direct | Guard::Provider | Guard::ProviderOnly, Some(organization)) =
+        (demand.guard, target.organization)
+    {
+        let role = organization_roles::of_user_on(tx, tenant.tenant_id, user.id, organization.id)?;
+        if role.is_some_and(|role| role.grant_key.is_some()) {
+            return Err(Refusal::NotReady { why: "Permission denied: accept the invitation first." }.into());
+        }
+    }
+    Err(Refusal::AccessDenied.into())
 }
 
-/// Refuses a user who cannot log in by himself yet, or has not agreed to the terms as they now stand.
-fn check_readiness(tx: &mut dyn Connection, tenant_id: TenantId, user: &User) -> Outcome<()> {
-    if user.password_hash.is_none() || !storage::agreements::has_signed_terms(tx, tenant_id, user.id)? {
-        return Err(Refusal::AccessDenied.into());
-    }
-    Ok(())
+/// Refuses a user who is not active (he has no password, or lacks the one-time codes that one of his roles demands), or
+/// has not agreed to the terms as they now stand.
+fn check_readiness(tx: &mut dyn Connection, tenant_id: TenantId, user: &User, now: Timestamp) -> Outcome<()> {
+    let why = if user.password_hash.is_none() {
+        "Permission denied: activate the account by choosing a password first."
+    } else if user.person.otp_secret.is_none()
+        && organization_roles::demands_otp(tx, tenant_id, user.id, now)?
+    {
+        "Permission denied: a role demands one-time codes; set them up first."
+    } else if !storage::agreements::has_signed_terms(tx, tenant_id, user.id)? {
+        "Permission denied: sign the terms of use first."
+    } else {
+        return Ok(());
+    };
+    Err(Refusal::NotReady { why }.into())
 }
 
 struct Who {
@@ -110,9 +130,10 @@ impl Who {
         Ok(kind.is_some_and(|kind| kind.slug == MANAGER || (self.is_read && kind.slug == CONTRIBUTOR)))
     }
 
-    /// Whether the caller has a role on an organization that `user_id` has a role on.
+    /// Whether the caller has a role on an organization that `user_id` has a role on. Roles to which he never said yes do
+    /// not count: else whoever owns an organization could get at anybody.
     fn may_act_for(&self, tx: &mut dyn Connection, user_id: Uuid) -> Outcome<bool> {
-        for role in organization_roles::of_user(tx, self.tenant_id, user_id)? {
+        for role in organization_roles::agreed_by_user(tx, self.tenant_id, user_id)? {
             if role.is_valid(self.now) && self.may_act_on(tx, role.organization_id)? {
                 return Ok(true);
             }

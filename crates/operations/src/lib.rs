@@ -5,6 +5,8 @@
 pub mod access;
 pub mod account_emails;
 pub mod accounts;
+pub mod activities;
+pub mod agreements;
 pub mod aliases;
 pub mod api_tokens;
 pub mod blocking;
@@ -24,6 +26,8 @@ pub mod organizations;
 pub mod overdue;
 pub mod owner;
 pub mod payment_methods;
+pub mod role_kinds;
+pub mod roles;
 pub mod security;
 pub mod sites;
 pub mod tags;

@@ -331,7 +331,7 @@ fn user_with_email(
 }
 
 /// Records a new user, without his password.
-fn record_user(
+pub(crate) fn record_user(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
     caller: &Caller,

@@ -17,7 +17,8 @@ CREATE TABLE role_descriptions (
 );
 
 -- What a user is to an organization: at most one role each. With a grant key it is an invitation, with a request key a
--- request, with neither it is in force. Of keys only a digest is kept, and the key itself for the links of its owner.
+-- request, with neither it is in force. One to which the user never said yes is imposed: it opens the organization to him,
+-- and him to nobody.
 CREATE TABLE organization_roles (
   record_id RECORD_ID,
   tenant_id BIGINT NOT NULL,
@@ -27,6 +28,7 @@ CREATE TABLE organization_roles (
   role_description_id UUID,
   grant_key TEXT,
   request_key TEXT,
+  is_imposed BOOLEAN NOT NULL,
   extra TEXT,
   created_at BIGINT NOT NULL,
   ends_at BIGINT,
@@ -77,6 +79,7 @@ CREATE TABLE failed_logins (
 CREATE TABLE agreements (
   record_id RECORD_ID,
   tenant_id BIGINT NOT NULL,
+  id UUID NOT NULL UNIQUE,
   slug TEXT NOT NULL,
   title TEXT NOT NULL,
   body TEXT NOT NULL,

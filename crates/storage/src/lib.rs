@@ -6,6 +6,7 @@
 
 pub mod account_emails;
 pub mod accounts;
+pub mod activities;
 pub mod agreements;
 pub mod aliases;
 pub mod api_tokens;
@@ -27,6 +28,7 @@ pub mod page;
 pub mod payment_methods;
 pub mod positions;
 mod postgres;
+pub mod role_lists;
 pub mod search;
 pub mod sessions;
 mod sqlite;

@@ -1,6 +1,8 @@
 //! What users are to organizations, and the kinds of roles there are.
 
-use crate::{Connection, Row, StoreError};
+use crate::connection::placeholders;
+use crate::role_lists::{Found, Wanted};
+use crate::{Connection, Param, Row, StoreError};
 use billing::TenantId;
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -147,8 +149,8 @@ fn read(mut row: Row) -> Result<Role, StoreError> {
 pub fn insert(tx: &mut dyn Connection, tenant_id: TenantId, role: &Role) -> Result<Option<i64>, StoreError> {
     let row = tx.query_optional(
         "INSERT INTO organization_roles (tenant_id, id, organization_id, user_id, role_description_id, grant_key,
-             request_key, extra, created_at, ends_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING RETURNING record_id",
+             request_key, is_imposed, extra, created_at, ends_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING RETURNING record_id",
         &[
             tenant_id.0.into(),
             role.id.into(),
@@ -157,6 +159,7 @@ pub fn insert(tx: &mut dyn Connection, tenant_id: TenantId, role: &Role) -> Resu
             role.role_description_id.into(),
             (&role.grant_key).into(),
             (&role.request_key).into(),
+            false.into(),
             (&role.extra).into(),
             role.created_at.into(),
             role.ends_at.into(),
@@ -185,4 +188,219 @@ pub fn of_user(tx: &mut dyn Connection, tenant_id: TenantId, user_id: Uuid) -> R
         "SELECT {COLUMNS} FROM organization_roles WHERE tenant_id = $1 AND user_id = $2 ORDER BY record_id"
     );
     tx.query(&sql, &[tenant_id.0.into(), user_id.into()])?.into_iter().map(read).collect()
+}
+
+/// Writes all that may change of a role: whose it is, of which kind, its keys, extra and date.
+pub fn update(tx: &mut dyn Connection, tenant_id: TenantId, role: &Role) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE organization_roles SET user_id = $3, role_description_id = $4, grant_key = $5, request_key = $6,
+             extra = $7, created_at = $8, ends_at = $9
+         WHERE tenant_id = $1 AND id = $2",
+        &[
+            tenant_id.0.into(),
+            role.id.into(),
+            role.user_id.into(),
+            role.role_description_id.into(),
+            (&role.grant_key).into(),
+            (&role.request_key).into(),
+            (&role.extra).into(),
+            role.created_at.into(),
+            role.ends_at.into(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Notes whether the user never said yes to a role that he has.
+pub fn set_imposed(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    id: Uuid,
+    is_imposed: bool,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE organization_roles SET is_imposed = $3 WHERE tenant_id = $1 AND id = $2";
+    tx.execute(sql, &[tenant_id.0.into(), id.into(), is_imposed.into()])?;
+    Ok(())
+}
+
+/// Removes a role.
+pub fn delete(tx: &mut dyn Connection, tenant_id: TenantId, id: Uuid) -> Result<(), StoreError> {
+    let sql = "DELETE FROM organization_roles WHERE tenant_id = $1 AND id = $2";
+    tx.execute(sql, &[tenant_id.0.into(), id.into()])?;
+    Ok(())
+}
+
+/// The invitation with this key.
+pub fn by_grant_key(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    key: &str,
+) -> Result<Option<Role>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM organization_roles WHERE tenant_id = $1 AND grant_key = $2");
+    tx.query_optional(&sql, &[tenant_id.0.into(), key.into()])?.map(read).transpose()
+}
+
+/// All roles of a user to which he said yes, oldest first.
+pub fn agreed_by_user(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    user_id: Uuid,
+) -> Result<Vec<Role>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM organization_roles
+         WHERE tenant_id = $1 AND user_id = $2 AND is_imposed = $3 ORDER BY record_id"
+    );
+    tx.query(&sql, &[tenant_id.0.into(), user_id.into(), false.into()])?.into_iter().map(read).collect()
+}
+
+/// The users with a role of this kind in force on an organization, up to `limit`, oldest first.
+pub fn holders(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    organization_id: Uuid,
+    slug: &str,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<Uuid>, StoreError> {
+    let rows = tx.query(
+        "SELECT r.user_id FROM organization_roles r
+         JOIN role_descriptions d ON d.tenant_id = r.tenant_id AND d.id = r.role_description_id
+         JOIN users u ON u.tenant_id = r.tenant_id AND u.id = r.user_id
+         WHERE r.tenant_id = $1 AND r.organization_id = $2 AND d.slug = $3 AND r.grant_key IS NULL
+           AND r.request_key IS NULL AND (r.ends_at IS NULL OR r.ends_at > $4) AND u.is_active = $5
+         ORDER BY r.record_id LIMIT $6",
+        &[tenant_id.0.into(), organization_id.into(), slug.into(), now.into(), true.into(), limit.into()],
+    )?;
+    rows.into_iter().map(|mut row| row.next()).collect()
+}
+
+/// Whether a user holds a role, in force, of a kind that demands one-time codes.
+pub fn demands_otp(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    user_id: Uuid,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let found = tx.query_optional(
+        "SELECT r.record_id FROM organization_roles r
+         JOIN role_descriptions d ON d.tenant_id = r.tenant_id AND d.id = r.role_description_id
+         WHERE r.tenant_id = $1 AND r.user_id = $2 AND d.otp_required = $3 AND r.grant_key IS NULL
+           AND r.request_key IS NULL AND (r.ends_at IS NULL OR r.ends_at > $4) LIMIT 1",
+        &[tenant_id.0.into(), user_id.into(), true.into(), now.into()],
+    )?;
+    Ok(found.is_some())
+}
+
+/// Writes all that may change of a kind of role. False when its slug is taken in the tenant.
+pub fn update_description(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    description: &RoleDescription,
+) -> Result<bool, StoreError> {
+    let changed = tx.execute(
+        "UPDATE role_descriptions SET slug = $3, title = $4, skip_optin_on_grant = $5,
+             implicit_create_on_none = $6, otp_required = $7, extra = $8
+         WHERE tenant_id = $1 AND id = $2 AND NOT EXISTS
+             (SELECT 1 FROM role_descriptions AS other
+              WHERE other.tenant_id = $1 AND other.slug = $3 AND other.id <> $2)",
+        &[
+            tenant_id.0.into(),
+            description.id.into(),
+            (&description.slug).into(),
+            (&description.title).into(),
+            description.skip_optin_on_grant.into(),
+            description.implicit_create_on_none.into(),
+            description.otp_required.into(),
+            (&description.extra).into(),
+        ],
+    )?;
+    Ok(changed == 1)
+}
+
+/// Removes a kind of role. False while somebody has a role of it.
+pub fn delete_description(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    id: Uuid,
+) -> Result<bool, StoreError> {
+    let deleted = tx.execute(
+        "DELETE FROM role_descriptions WHERE tenant_id = $1 AND id = $2 AND NOT EXISTS
+             (SELECT 1 FROM organization_roles AS r WHERE r.tenant_id = $1 AND r.role_description_id = $2)",
+        &[tenant_id.0.into(), id.into()],
+    )?;
+    Ok(deleted == 1)
+}
+
+/// The record id of a kind of role.
+pub fn description_record_id(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    id: Uuid,
+) -> Result<i64, StoreError> {
+    let sql = "SELECT record_id FROM role_descriptions WHERE tenant_id = $1 AND id = $2";
+    tx.query_one(sql, &[tenant_id.0.into(), id.into()])?.next()
+}
+
+/// The kinds of roles with these ids, in no order.
+pub fn descriptions_by_ids(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    ids: &[Uuid],
+) -> Result<Vec<RoleDescription>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT {DESCRIPTION_COLUMNS} FROM role_descriptions WHERE tenant_id = $1 AND id IN ({})",
+        placeholders(2, ids.len())
+    );
+    let mut params: Vec<Param<'_>> = vec![tenant_id.0.into()];
+    params.extend(ids.iter().map(|id| Param::from(*id)));
+    tx.query(&sql, &params)?.into_iter().map(read_description).collect()
+}
+
+/// The kinds of roles that are given to whoever has none: those of the organization, or every organization's.
+pub fn implicit_descriptions(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    organization_id: Option<Uuid>,
+) -> Result<Vec<RoleDescription>, StoreError> {
+    let (owner, id) = match organization_id {
+        Some(id) => ("organization_id = $3", Param::from(id)),
+        None => ("organization_id IS NULL AND slug <> $3", Param::from("")),
+    };
+    let sql = format!(
+        "SELECT {DESCRIPTION_COLUMNS} FROM role_descriptions
+         WHERE tenant_id = $1 AND implicit_create_on_none = $2 AND {owner} ORDER BY record_id LIMIT 2"
+    );
+    tx.query(&sql, &[tenant_id.0.into(), true.into(), id])?.into_iter().map(read_description).collect()
+}
+
+/// Whether any kind of role of the tenant is given to whoever has none.
+pub fn has_implicit_description(tx: &mut dyn Connection, tenant_id: TenantId) -> Result<bool, StoreError> {
+    let sql =
+        "SELECT id FROM role_descriptions WHERE tenant_id = $1 AND implicit_create_on_none = $2 LIMIT 1";
+    Ok(tx.query_optional(sql, &[tenant_id.0.into(), true.into()])?.is_some())
+}
+
+/// One page of roles.
+pub fn page(
+    tx: &mut dyn Connection,
+    found: &Found<'_>,
+    wanted: &Wanted,
+    window: (i64, i64),
+) -> Result<Vec<Role>, StoreError> {
+    let columns = "r.record_id, r.id, r.organization_id, r.user_id, r.role_description_id, r.grant_key,
+        r.request_key, r.extra, r.created_at, r.ends_at";
+    found.page(tx, columns, wanted, window, read)
+}
+
+/// One page of kinds of roles.
+pub fn descriptions_page(
+    tx: &mut dyn Connection,
+    found: &Found<'_>,
+    wanted: &Wanted,
+    window: (i64, i64),
+) -> Result<Vec<RoleDescription>, StoreError> {
+    found.page(tx, DESCRIPTION_COLUMNS, wanted, window, read_description)
 }

@@ -195,3 +195,53 @@ pub fn page(
     );
     tx.query(&sql, &[tenant_id.0.into(), after.into(), limit.into()])?.into_iter().map(read).collect()
 }
+
+/// The organizations with these ids, also deleted ones, in no order.
+pub fn by_ids(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    ids: &[Uuid],
+) -> Result<Vec<StoredOrganization>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let places = crate::connection::placeholders(2, ids.len());
+    let sql = format!("SELECT {COLUMNS} FROM organizations WHERE tenant_id = $1 AND id IN ({places})");
+    let mut params: Vec<crate::Param<'_>> = vec![tenant_id.0.into()];
+    params.extend(ids.iter().map(|id| crate::Param::from(*id)));
+    tx.query(&sql, &params)?.into_iter().map(read).collect()
+}
+
+/// The organizations, not deleted, that have this e-mail, oldest first.
+pub fn with_email(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    email: &str,
+    limit: i64,
+) -> Result<Vec<StoredOrganization>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM organizations WHERE tenant_id = $1 AND email = $2 AND is_active = $3
+         ORDER BY record_id LIMIT $4"
+    );
+    let params = [tenant_id.0.into(), email.into(), true.into(), limit.into()];
+    tx.query(&sql, &params)?.into_iter().map(read).collect()
+}
+
+/// The organizations, not deleted, whose e-mail is in this domain, oldest first.
+pub fn with_email_domain(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    domain: &str,
+    limit: i64,
+) -> Result<Vec<StoredOrganization>, StoreError> {
+    // The organizations with an e-mail are found by the index of those; the pattern has no index of its own.
+    let sql = format!(
+        "SELECT {COLUMNS} FROM organizations WHERE tenant_id = $1 AND email IS NOT NULL
+             AND LOWER(email) LIKE $2 ESCAPE '\\' AND is_active = $3
+         ORDER BY record_id LIMIT $4"
+    );
+    let escaped = crate::search::folded_pattern(tx.engine(), &format!("@{domain}"));
+    let pattern = escaped.trim_end_matches('%');
+    let params = [tenant_id.0.into(), pattern.into(), true.into(), limit.into()];
+    tx.query(&sql, &params)?.into_iter().map(read).collect()
+}

@@ -399,6 +399,7 @@ pub const TABLES: &[Table] = &[
             uuid("role_description_id").or_null(),
             text("grant_key").or_null(),
             text("request_key").or_null(),
+            boolean("is_imposed"),
             text("extra").or_null(),
             integer("created_at"),
             integer("ends_at").or_null(),
@@ -417,7 +418,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "agreements",
-        columns: &[text("slug"), text("title"), text("body"), integer("updated_at")],
+        columns: &[uuid("id"), text("slug"), text("title"), text("body"), integer("updated_at")],
     },
     Table { name: "signatures", columns: &[text("agreement_slug"), uuid("user_id"), integer("signed_at")] },
     Table {
@@ -505,6 +506,9 @@ fn table_of(object_type: ObjectType) -> Option<&'static str> {
         ObjectType::Customer => "customers",
         ObjectType::Organization => "organizations",
         ObjectType::User => "users",
+        ObjectType::OrganizationRole => "organization_roles",
+        ObjectType::RoleDescription => "role_descriptions",
+        ObjectType::Agreement => "agreements",
         // The tenant's record id is its number, and roles are the server's.
         ObjectType::Tenant | ObjectType::Role => return None,
         // Nothing of these is kept yet.

@@ -280,3 +280,25 @@ pub fn set_last_login(tx: &mut dyn Connection, user_id: Uuid, now: Timestamp) ->
     tx.execute("UPDATE users SET last_login_at = $2 WHERE id = $1", &[user_id.into(), now.into()])?;
     Ok(())
 }
+
+/// The users with these ids, also deleted ones, in no order.
+pub fn by_ids(tx: &mut dyn Connection, tenant_id: TenantId, ids: &[Uuid]) -> Result<Vec<User>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let places = crate::connection::placeholders(2, ids.len());
+    let sql = format!("SELECT {COLUMNS} FROM users WHERE tenant_id = $1 AND id IN ({places})");
+    let mut params: Vec<crate::Param<'_>> = vec![tenant_id.0.into()];
+    params.extend(ids.iter().map(|id| crate::Param::from(*id)));
+    tx.query(&sql, &params)?.into_iter().map(read).collect()
+}
+
+/// One page of users.
+pub fn page(
+    tx: &mut dyn Connection,
+    found: &crate::role_lists::Found<'_>,
+    wanted: &crate::role_lists::Wanted,
+    window: (i64, i64),
+) -> Result<Vec<User>, StoreError> {
+    found.page(tx, COLUMNS, wanted, window, read)
+}

@@ -1,11 +1,12 @@
-//! `billhook organization`: make and list the organizations of a tenant.
+//! `billhook organization`: make and list the organizations of a tenant, and give them managers.
 
 use crate::Book;
 use crate::commands::tenant_with_key;
-use billing::Caller;
+use billing::{Caller, Refusal};
 use clap::Subcommand;
-use operations::clock;
 use operations::organizations::{self, NewOrganization};
+use operations::roles::{self, Scene};
+use operations::{access, clock, sites};
 use storage::Store;
 use uuid::Uuid;
 
@@ -32,6 +33,18 @@ pub(crate) enum OrganizationCommand {
         #[arg(long, value_name = "ACCOUNT_ID", conflicts_with = "parent")]
         account: Option<Uuid>,
     },
+    /// Make a user a manager of an organization: of the tenant's own profile, the broker, he manages the whole site
+    Manager {
+        /// The API key of the tenant
+        #[arg(long)]
+        tenant: String,
+        /// The slug of the organization; the broker when absent
+        #[arg(long, value_name = "SLUG")]
+        organization: Option<String>,
+        /// The name or the e-mail of the user, who registered before
+        #[arg(long, value_name = "NAME_OR_EMAIL")]
+        user: String,
+    },
     /// List a tenant's organizations: id, the one above, account, name
     List {
         /// The API key of the tenant
@@ -49,6 +62,9 @@ impl OrganizationCommand {
                     NewOrganization { name, parent_id: parent, owner_email: owner, account_id: account };
                 println!("{}", create(&store, tenant, new)?);
             }
+            OrganizationCommand::Manager { tenant, organization, user } => {
+                println!("{}", make_manager(&store, tenant, organization, user)?);
+            }
             OrganizationCommand::List { tenant } => list(&store, &tenant)?,
         }
         store.close();
@@ -63,6 +79,32 @@ fn create(store: &Store, api_key: String, new: NewOrganization) -> anyhow::Resul
         organizations::create(tx, tenant.tenant_id, &caller, clock::now(&tenant), &new)
     })?;
     Ok(made.id)
+}
+
+/// Makes a user a manager, and says of what.
+fn make_manager(
+    store: &Store,
+    api_key: String,
+    organization: Option<String>,
+    user: String,
+) -> anyhow::Result<String> {
+    let caller = Caller::system(Uuid::new_v4());
+    Ok(store.write_now(move |tx| {
+        let tenant = tenant_with_key(tx, &api_key)?;
+        let scene = Scene { tenant: &tenant, caller: &caller, now: clock::now(&tenant) };
+        sites::ensure(tx, &tenant, scene.now)?;
+        let found = match storage::users::by_username(tx, tenant.tenant_id, &user)? {
+            None => storage::users::by_email(tx, tenant.tenant_id, &user.to_lowercase())?,
+            found => found,
+        };
+        let person = found.ok_or_else(|| Refusal::UserUnknown { username: user.clone() })?;
+        let organization = match &organization {
+            Some(slug) => access::organization(tx, tenant.tenant_id, slug)?,
+            None => organizations::get(tx, tenant.tenant_id, tenant.id)?,
+        };
+        roles::make_manager(tx, scene, &person, &organization)?;
+        Ok(format!("{} is a manager of {}", person.username, organization.slug))
+    })?)
 }
 
 fn list(store: &Store, api_key: &str) -> anyhow::Result<()> {

@@ -1,0 +1,539 @@
+//! What users are to organizations: granted by managers, asked for and accepted by users, given by e-mail address.
+//!
+//! A user has at most one role on an organization. It is an invitation while it has a grant key, a request while it has
+//! a request key, else in force. Every change locks the organization first, so that the last manager stays.
+
+pub use crate::role_kinds::Scene;
+use crate::sites::MANAGER;
+use crate::{organizations as profiles, record_of_tenant};
+use billing::organization::{Kind, Organization};
+use billing::{ChangeType, ObjectType, Refusal, text};
+use serde_json::json;
+use storage::audit::{self, Event};
+use storage::organization_roles::{self, Role, RoleDescription};
+use storage::users::{self, Person, User};
+use storage::{Connection, Outcome, organizations};
+use uuid::Uuid;
+
+/// Longest e-mail of a user, in characters.
+const EMAIL_LIMIT: usize = 250;
+/// Longest name of a user, in characters.
+const FULL_NAME_LIMIT: usize = 60;
+/// Longest message of an invitation or a request, in characters.
+const MESSAGE_LIMIT: usize = 255;
+/// More candidates than this for implicit roles are none.
+const CANDIDATES_LIMIT: i64 = 4;
+
+/// Whom a manager gives a role.
+#[derive(Clone, Debug, Default)]
+pub struct NewRole {
+    /// The user's name.
+    pub username: Option<String>,
+    /// His e-mail, when the name finds nobody.
+    pub email: Option<String>,
+    /// His name as a person, should he become a user.
+    pub full_name: Option<String>,
+    /// What callers keep with the role.
+    pub extra: Option<String>,
+    /// What the invitation says.
+    pub message: Option<String>,
+    /// Whether he becomes a user when nobody is found.
+    pub force: bool,
+}
+
+/// Which organization a user asks for a role.
+#[derive(Clone, Debug, Default)]
+pub struct NewRequest {
+    /// Its slug.
+    pub slug: Option<String>,
+    /// Its e-mail, when the slug finds none.
+    pub email: Option<String>,
+    /// What the request says.
+    pub message: Option<String>,
+    /// Whether it is made when none is found.
+    pub force: bool,
+}
+
+/// A role, whose it is, and whether it is new.
+#[derive(Clone, Debug)]
+pub struct Granted {
+    /// The role as it now stands.
+    pub role: Role,
+    /// Whose it is.
+    pub user: User,
+    /// On which organization.
+    pub organization: Organization,
+    /// False when he had a role, which was changed.
+    pub is_new: bool,
+}
+
+/// The role of a user on an organization, or a refusal.
+pub fn get(
+    tx: &mut dyn Connection,
+    scene: Scene<'_>,
+    user: &User,
+    organization: &Organization,
+) -> Outcome<Role> {
+    Ok(organization_roles::of_user_on(tx, scene.tenant.tenant_id, user.id, organization.id)?
+        .ok_or(Refusal::HeldRoleUnknown)?)
+}
+
+/// Gives a user a role: an invitation, unless the kind needs no acceptance. A role that he has, or asks for, becomes one
+/// of this kind; what he asked for is thereby accepted. `by` is who gives it.
+pub fn grant(
+    tx: &mut dyn Connection,
+    scene: Scene<'_>,
+    by: &User,
+    organization: &Organization,
+    kind: &RoleDescription,
+    new: &NewRole,
+) -> Outcome<Granted> {
+    text::check_line("message", &new.message, MESSAGE_LIMIT)?;
+    let (user, was_made) = invited(tx, scene, new)?;
+    lock(tx, scene, organization)?;
+    let found = organization_roles::of_user_on(tx, scene.tenant.tenant_id, user.id, organization.id)?;
+    if let Some(mut role) = found {
+        if kind.slug != MANAGER {
+            check_not_last_manager(tx, scene, by, organization, &role)?;
+        }
+        let was_request = role.request_key.take().is_some();
+        role.role_description_id = Some(kind.id);
+        if new.extra.is_some() {
+            role.extra.clone_from(&new.extra);
+        }
+        save(tx, scene, &role, if was_request { "ROLE_GRANT_ACCEPTED" } else { "ROLE_CHANGE" })?;
+        return Ok(Granted { role, user, organization: organization.clone(), is_new: false });
+    }
+    let is_himself = organization.kind == Kind::Personal
+        && (organization.slug == user.username || organization.owner_id == Some(user.id));
+    let is_at_once = kind.skip_optin_on_grant || (kind.slug == MANAGER && is_himself);
+    let grant_key = (was_made || !is_at_once).then(random_key);
+    let role = Role { extra: new.extra.clone(), ..fresh(scene, organization.id, user.id, Some(kind.id)) };
+    let role = insert(tx, scene, Role { grant_key, ..role }, !is_himself && is_at_once && !was_made)?;
+    publish(tx, scene, &role, "ROLE_GRANT_CREATED")?;
+    Ok(Granted { role, user, organization: organization.clone(), is_new: true })
+}
+
+/// Makes a user a manager of an organization at once, without an invitation: as whoever made it, or by an operator.
+pub fn make_manager(
+    tx: &mut dyn Connection,
+    scene: Scene<'_>,
+    user: &User,
+    organization: &Organization,
+) -> Outcome<Role> {
+    let tenant_id = scene.tenant.tenant_id;
+    let kind = crate::role_kinds::find(tx, tenant_id, None, MANAGER)?;
+    lock(tx, scene, organization)?;
+    if let Some(mut role) = organization_roles::of_user_on(tx, tenant_id, user.id, organization.id)? {
+        role.role_description_id = Some(kind.id);
+        role.grant_key = None;
+        role.request_key = None;
+        role.ends_at = None;
+        organization_roles::set_imposed(tx, tenant_id, role.id, false)?;
+        save(tx, scene, &role, "ROLE_CHANGE")?;
+        return Ok(role);
+    }
+    let role = insert(tx, scene, fresh(scene, organization.id, user.id, Some(kind.id)), false)?;
+    publish(tx, scene, &role, "ROLE_CREATION")?;
+    Ok(role)
+}
+
+/// Keeps what callers keep with a role.
+pub fn set_extra(
+    tx: &mut dyn Connection,
+    scene: Scene<'_>,
+    role: &Role,
+    extra: Option<String>,
+) -> Outcome<Role> {
+    let role = Role { extra, ..role.clone() };
+    save(tx, scene, &role, "ROLE_CHANGE")?;
+    Ok(role)
+}
+
+/// Takes a role, an invitation or a request away. Refuses the last manager who goes by himself; whoever else may act
+/// for the organization may remove him.
+pub fn remove(
+    tx: &mut dyn Connection,
+    scene: Scene<'_>,
+    by: &User,
+    user: &User,
+    organization: &Organization,
+) -> Outcome<()> {
+    lock(tx, scene, organization)?;
+    let role = get(tx, scene, user, organization)?;
+    check_not_last_manager(tx, scene, by, organization, &role)?;
+    organization_roles::delete(tx, scene.tenant.tenant_id, role.id)?;
+    record(tx, scene, ChangeType::Delete, &role)?;
+    publish(tx, scene, &role, "ROLE_DELETION")
+}
+
+/// Asks for a role, of a kind or of any. A request that is open is asked anew; an invitation of the same kind, or for
+/// a request of any, is accepted. A role in force stays as it is; another kind is refused beside it.
+pub fn request(
+    tx: &mut dyn Connection,
+    scene: Scene<'_>,
+    user: &User,
+    kind_slug: Option<&str>,
+    new: &NewRequest,
+) -> Outcome<Granted> {
+    text::check_line("message", &new.message, MESSAGE_LIMIT)?;
+    let tenant_id = scene.tenant.tenant_id;
+    let organization = wanted(tx, scene, new)?;
+    let kind = match kind_slug {
+        Some(slug) => Some(crate::role_kinds::find(tx, tenant_id, Some(organization.id), slug)?.id),
+        None => None,
+    };
+    lock(tx, scene, &organization)?;
+    let granted =
+        |role, is_new| Granted { role, user: user.clone(), organization: organization.clone(), is_new };
+    let Some(mut role) = organization_roles::of_user_on(tx, tenant_id, user.id, organization.id)? else {
+        let asked = Role { request_key: Some(random_key()), ..fresh(scene, organization.id, user.id, kind) };
+        let role = insert(tx, scene, asked, false)?;
+        publish(tx, scene, &role, "ROLE_REQUEST_CREATED")?;
+        return Ok(granted(role, true));
+    };
+    let is_same = kind.is_none() || kind == role.role_description_id;
+    if role.grant_key.is_some() && is_same {
+        let role = accepted(tx, scene, role)?;
+        return Ok(granted(role, false));
+    }
+    if role.grant_key.is_none() && role.request_key.is_none() {
+        if is_same {
+            return Ok(granted(role, false));
+        }
+        let (username, slug) = (user.username.clone(), organization.slug.clone());
+        return Err(Refusal::RoleHeld { username, slug }.into());
+    }
+    role.grant_key = None;
+    role.request_key = Some(role.request_key.unwrap_or_else(random_key));
+    role.role_description_id = kind;
+    role.created_at = scene.now;
+    save(tx, scene, &role, "ROLE_REQUEST_CREATED")?;
+    Ok(granted(role, false))
+}
+
+/// Accepts the invitation with this key. It becomes `user`'s, whoever was invited: the key proves that he may.
+pub fn accept(tx: &mut dyn Connection, scene: Scene<'_>, user: &User, key: &str) -> Outcome<Granted> {
+    let tenant_id = scene.tenant.tenant_id;
+    let invitation = |tx: &mut dyn Connection| organization_roles::by_grant_key(tx, tenant_id, key);
+    let organization_id = invitation(tx)?.ok_or(Refusal::HeldRoleUnknown)?.organization_id;
+    let organization = profiles::get(tx, tenant_id, organization_id)?;
+    lock(tx, scene, &organization)?;
+    // It may have been accepted while the lock was waited for.
+    let mut role = invitation(tx)?.ok_or(Refusal::HeldRoleUnknown)?;
+    if role.user_id != user.id {
+        if organization_roles::of_user_on(tx, tenant_id, user.id, organization.id)?.is_some() {
+            let (username, slug) = (user.username.clone(), organization.slug);
+            return Err(Refusal::RoleHeld { username, slug }.into());
+        }
+        role.user_id = user.id;
+    }
+    let role = accepted(tx, scene, role)?;
+    Ok(Granted { role, user: user.clone(), organization, is_new: false })
+}
+
+/// Gives a user the roles that his e-mail address brings, and accepts what needs no acceptance. Only a proven address
+/// counts.
+pub fn apply_implicit(tx: &mut dyn Connection, scene: Scene<'_>, user: &User) -> Outcome<()> {
+    let tenant_id = scene.tenant.tenant_id;
+    for role in organization_roles::of_user(tx, tenant_id, user.id)? {
+        if let (Some(_), Some(id)) = (&role.grant_key, role.role_description_id)
+            && organization_roles::description_by_id(tx, tenant_id, id)?
+                .is_some_and(|kind| kind.skip_optin_on_grant)
+        {
+            organization_roles::set_imposed(tx, tenant_id, role.id, true)?;
+            save(tx, scene, &Role { grant_key: None, ..role }, "ROLE_GRANT_ACCEPTED")?;
+        }
+    }
+    let Some(email) = user.email.as_deref().filter(|_| user.person.email_verified_at.is_some()) else {
+        return Ok(());
+    };
+    if !organization_roles::has_implicit_description(tx, tenant_id)? {
+        return Ok(());
+    }
+    for organization in candidates(tx, scene, email)? {
+        if organization.no_implicit_role
+            || organization_roles::of_user_on(tx, tenant_id, user.id, organization.id)?.is_some()
+        {
+            continue;
+        }
+        let own = organization_roles::implicit_descriptions(tx, tenant_id, Some(organization.id))?;
+        let global = organization_roles::implicit_descriptions(tx, tenant_id, None)?;
+        let kind = match (own.as_slice(), global.as_slice()) {
+            ([kind], _) | (_, [kind]) => kind.id,
+            _ => continue,
+        };
+        let role = insert(tx, scene, fresh(scene, organization.id, user.id, Some(kind)), true)?;
+        publish(tx, scene, &role, "ROLE_CREATION")?;
+    }
+    Ok(())
+}
+
+/// Whether [`apply_implicit`] would change anything is not cheap to say; whether it could, is.
+pub fn may_have_implicit(tx: &mut dyn Connection, scene: Scene<'_>, user: &User) -> Outcome<bool> {
+    let tenant_id = scene.tenant.tenant_id;
+    let is_invited =
+        organization_roles::of_user(tx, tenant_id, user.id)?.iter().any(|role| role.grant_key.is_some());
+    Ok(is_invited
+        || (user.person.email_verified_at.is_some()
+            && organization_roles::has_implicit_description(tx, tenant_id)?))
+}
+
+/// The organizations that an e-mail address belongs to: of the same address, or of its domain unless that is a public
+/// provider's. None when there are too many to mean anything.
+fn candidates(tx: &mut dyn Connection, scene: Scene<'_>, email: &str) -> Outcome<Vec<Organization>> {
+    let tenant_id = scene.tenant.tenant_id;
+    let mut found = organizations::with_email(tx, tenant_id, email, CANDIDATES_LIMIT + 1)?;
+    let domain = email.rsplit('@').next().unwrap_or_default().to_lowercase();
+    let is_plain = domain.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-'));
+    if is_plain && !domain.is_empty() && !PUBLIC_MAIL.contains(&domain.as_str()) {
+        for stored in organizations::with_email_domain(tx, tenant_id, &domain, CANDIDATES_LIMIT + 1)? {
+            if found.iter().all(|other| other.record_id != stored.record_id) {
+                found.push(stored);
+            }
+        }
+    }
+    if i64::try_from(found.len()).is_ok_and(|count| count > CANDIDATES_LIMIT) {
+        return Ok(Vec::new());
+    }
+    Ok(found.into_iter().map(|stored| stored.organization).collect())
+}
+
+/// Domains in which anybody gets an address.
+const PUBLIC_MAIL: &[&str] = &[
+    "126.com",
+    "163.com",
+    "aol.com",
+    "comcast.net",
+    "duck.com",
+    "fastmail.com",
+    "free.fr",
+    "gmail.com",
+    "gmx.com",
+    "gmx.de",
+    "gmx.net",
+    "googlemail.com",
+    "hey.com",
+    "hotmail.com",
+    "hotmail.fr",
+    "icloud.com",
+    "laposte.net",
+    "libero.it",
+    "live.com",
+    "mac.com",
+    "mail.com",
+    "mail.ru",
+    "me.com",
+    "msn.com",
+    "naver.com",
+    "orange.fr",
+    "outlook.com",
+    "pm.me",
+    "posteo.de",
+    "proton.me",
+    "protonmail.com",
+    "qq.com",
+    "rediffmail.com",
+    "t-online.de",
+    "tutanota.com",
+    "wanadoo.fr",
+    "web.de",
+    "yahoo.co.uk",
+    "yahoo.com",
+    "yahoo.de",
+    "yahoo.fr",
+    "yandex.ru",
+    "ymail.com",
+    "zoho.com",
+];
+
+/// The user whom a manager names: by name, then by e-mail. With `force` he becomes one, without a password; then the
+/// second part of the answer is true.
+fn invited(tx: &mut dyn Connection, scene: Scene<'_>, new: &NewRole) -> Outcome<(User, bool)> {
+    let tenant_id = scene.tenant.tenant_id;
+    let named = new.username.as_deref().filter(|name| !name.is_empty());
+    let email = new.email.as_deref().filter(|email| !email.is_empty()).map(str::to_lowercase);
+    if named.is_none() && email.is_none() {
+        return Err(Refusal::FieldMissing { field: "slug" }.into());
+    }
+    if let Some(name) = named {
+        let by_name = users::by_username(tx, tenant_id, name)?;
+        let found = match by_name {
+            None => users::by_email(tx, tenant_id, &name.to_lowercase())?,
+            found => found,
+        };
+        if let Some(user) = found {
+            return Ok((user, false));
+        }
+    }
+    if let Some(email) = &email
+        && let Some(user) = users::by_email(tx, tenant_id, email)?
+    {
+        return Ok((user, false));
+    }
+    if !new.force {
+        let username = named.map(str::to_owned).or(email).unwrap_or_default();
+        return Err(Refusal::UserUnknown { username }.into());
+    }
+    let email = email.or_else(|| named.filter(|name| name.contains('@')).map(str::to_lowercase));
+    let email = email.ok_or(Refusal::FieldMissing { field: "email" })?;
+    text::check_email("email", &email, EMAIL_LIMIT)?;
+    text::check_line("full_name", &new.full_name, FULL_NAME_LIMIT)?;
+    let wish = named.filter(|name| !name.contains('@')).unwrap_or(&email);
+    let user = User {
+        id: Uuid::new_v4(),
+        tenant_id,
+        username: free_username(tx, scene, wish)?,
+        email: Some(email),
+        password_hash: None,
+        current_organization_id: None,
+        person: Person { full_name: new.full_name.clone(), created_at: scene.now, ..Person::default() },
+        is_active: true,
+    };
+    if !users::insert(tx, &user, &scene.caller.changed_by, scene.now)? {
+        return Err(Refusal::UserTaken { username: user.username }.into());
+    }
+    profiles::record_user(tx, tenant_id, scene.caller, scene.now, &user)?;
+    Ok((user, true))
+}
+
+/// A user name that neither a user nor an organization has: what stands before the `@`, or that with a few digits.
+fn free_username(tx: &mut dyn Connection, scene: Scene<'_>, wish: &str) -> Outcome<String> {
+    profiles::free_slug(tx, scene.tenant.tenant_id, wish.split('@').next().unwrap_or(wish)).and_then(|slug| {
+        match users::by_username(tx, scene.tenant.tenant_id, &slug)? {
+            None => Ok(slug),
+            Some(_) => {
+                let digits = Uuid::new_v4().simple().to_string();
+                let stem: String = slug.chars().take(30).collect();
+                Ok(format!("{stem}-{}", digits.get(..12).unwrap_or(&digits)))
+            }
+        }
+    })
+}
+
+/// The organization that a user asks for a role: by slug, then by e-mail. With `force` it is made, without a manager.
+fn wanted(tx: &mut dyn Connection, scene: Scene<'_>, new: &NewRequest) -> Outcome<Organization> {
+    let tenant_id = scene.tenant.tenant_id;
+    let slug = new.slug.as_deref().filter(|slug| !slug.is_empty());
+    let email = new.email.as_deref().filter(|email| !email.is_empty()).map(str::to_lowercase);
+    if slug.is_none() && email.is_none() {
+        return Err(Refusal::FieldMissing { field: "slug" }.into());
+    }
+    if let Some(slug) = slug
+        && let Some(stored) = organizations::by_slug(tx, tenant_id, slug)?
+        && stored.organization.is_active
+    {
+        return Ok(stored.organization);
+    }
+    if let Some(email) = &email
+        && let Some(stored) = organizations::with_email(tx, tenant_id, email, 1)?.pop()
+    {
+        return Ok(stored.organization);
+    }
+    if !new.force {
+        let slug = slug.map(str::to_owned).or(email).unwrap_or_default();
+        return Err(Refusal::SlugUnknown { slug }.into());
+    }
+    let email = email.ok_or(Refusal::FieldMissing { field: "email" })?;
+    text::check_email("email", &email, EMAIL_LIMIT)?;
+    let name = slug.unwrap_or_else(|| email.split('@').next().unwrap_or_default()).to_owned();
+    billing::organization::check_name(&name)?;
+    let slug = profiles::free_slug(tx, tenant_id, &name)?;
+    let mut organization = Organization::new(Uuid::new_v4(), slug, Kind::Organization, name, scene.now);
+    organization.contact.email = Some(email);
+    Ok(profiles::insert(tx, tenant_id, scene.caller, scene.now, organization)?.organization)
+}
+
+/// Refuses when `by` would take away his own role and nobody else were left to manage the organization.
+fn check_not_last_manager(
+    tx: &mut dyn Connection,
+    scene: Scene<'_>,
+    by: &User,
+    organization: &Organization,
+    role: &Role,
+) -> Outcome<()> {
+    if role.user_id != by.id {
+        return Ok(());
+    }
+    let managers =
+        organization_roles::holders(tx, scene.tenant.tenant_id, organization.id, MANAGER, scene.now, 2)?;
+    if managers == [by.id] {
+        return Err(Refusal::LastManager { slug: organization.slug.clone() }.into());
+    }
+    Ok(())
+}
+
+fn lock(tx: &mut dyn Connection, scene: Scene<'_>, organization: &Organization) -> Outcome<()> {
+    let id = organization.id;
+    organizations::lock(tx, scene.tenant.tenant_id, id)?.ok_or(Refusal::OrganizationUnknown { id })?;
+    Ok(())
+}
+
+fn accepted(tx: &mut dyn Connection, scene: Scene<'_>, role: Role) -> Outcome<Role> {
+    let role = Role { grant_key: None, ..role };
+    organization_roles::set_imposed(tx, scene.tenant.tenant_id, role.id, false)?;
+    save(tx, scene, &role, "ROLE_GRANT_ACCEPTED")?;
+    Ok(role)
+}
+
+fn fresh(scene: Scene<'_>, organization_id: Uuid, user_id: Uuid, kind: Option<Uuid>) -> Role {
+    Role {
+        record_id: 0,
+        id: Uuid::new_v4(),
+        organization_id,
+        user_id,
+        role_description_id: kind,
+        grant_key: None,
+        request_key: None,
+        extra: None,
+        created_at: scene.now,
+        ends_at: None,
+    }
+}
+
+/// 40 hexadecimal digits that nobody guesses.
+fn random_key() -> String {
+    let mut key = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+    key.truncate(40);
+    key
+}
+
+fn insert(tx: &mut dyn Connection, scene: Scene<'_>, role: Role, is_imposed: bool) -> Outcome<Role> {
+    let tenant_id = scene.tenant.tenant_id;
+    let record_id = organization_roles::insert(tx, tenant_id, &role)?.ok_or(Refusal::HeldRoleUnknown)?;
+    if is_imposed {
+        organization_roles::set_imposed(tx, tenant_id, role.id, true)?;
+    }
+    let role = Role { record_id, ..role };
+    record(tx, scene, ChangeType::Insert, &role)?;
+    Ok(role)
+}
+
+fn save(tx: &mut dyn Connection, scene: Scene<'_>, role: &Role, event_type: &'static str) -> Outcome<()> {
+    organization_roles::update(tx, scene.tenant.tenant_id, role)?;
+    record(tx, scene, ChangeType::Update, role)?;
+    publish(tx, scene, role, event_type)
+}
+
+/// Records a change of a role, without its keys.
+fn record(tx: &mut dyn Connection, scene: Scene<'_>, change_type: ChangeType, role: &Role) -> Outcome<()> {
+    let Scene { tenant, caller, now } = scene;
+    let state = match (&role.grant_key, &role.request_key) {
+        (None, None) => "active",
+        (Some(_), _) => "invited",
+        (None, Some(_)) => "requested",
+    };
+    let snapshot = json!({
+        "id": role.id, "organizationId": role.organization_id, "userId": role.user_id,
+        "roleDescriptionId": role.role_description_id, "state": state, "extra": role.extra
+    });
+    let what = (change_type, ObjectType::OrganizationRole, role.id, role.record_id);
+    record_of_tenant(tx, tenant.tenant_id, caller, now, what, &snapshot)
+}
+
+fn publish(tx: &mut dyn Connection, scene: Scene<'_>, role: &Role, event_type: &'static str) -> Outcome<()> {
+    let (object_type, object_id) = (ObjectType::OrganizationRole, Some(role.id));
+    let event = Event { event_type, object_type, object_id, metadata: None };
+    let Scene { tenant, caller, now } = scene;
+    Ok(audit::publish(tx, tenant.tenant_id, None, caller.user_token, now, &event)?)
+}
