@@ -72,6 +72,16 @@ pub(crate) struct Options {
     /// told, none, but at Kill Bill's desk all, as at Kill Bill
     #[arg(long, env = "BILLHOOK_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',')]
     cors_origins: Option<Vec<String>>,
+    /// The mail server: smtp://HOST:PORT?tls=required, smtps://USER:PASSWORD@HOST, or smtp://HOST:PORT without TLS
+    #[arg(long, env = "BILLHOOK_SMTP_URL", hide_env_values = true, value_name = "URL")]
+    smtp_url: Option<String>,
+    /// Who mail is from, such as Billing <billing@example.com> [default: billhook@localhost]
+    #[arg(long, env = "BILLHOOK_MAIL_FROM", value_name = "ADDRESS")]
+    mail_from: Option<String>,
+    /// A directory where mail is put into files instead of being sent [default, in test mode and without a mail server:
+    /// mails beside a SQLite book, else in the data directory]
+    #[arg(long, env = "BILLHOOK_MAIL_DIRECTORY", value_name = "DIRECTORY")]
+    mail_directory: Option<PathBuf>,
     /// Threads and connections that write to PostgreSQL [default: 16]
     #[arg(long, env = "BILLHOOK_WRITERS", value_name = "N")]
     writers: Option<usize>,
@@ -92,6 +102,7 @@ pub(crate) struct Config {
     pub(crate) log_format: LogFormat,
     pub(crate) limits: Limits,
     pub(crate) cors: Cors,
+    pub(crate) mail: MailOptions,
     pub(crate) store: StoreOptions,
 }
 
@@ -160,6 +171,9 @@ impl Options {
             queue: self.queue.or(other.queue),
             connections: self.connections.or(other.connections),
             cors_origins: self.cors_origins.or(other.cors_origins),
+            smtp_url: self.smtp_url.or(other.smtp_url),
+            mail_from: self.mail_from.or(other.mail_from),
+            mail_directory: self.mail_directory.or(other.mail_directory),
             writers: self.writers.or(other.writers),
             readers: self.readers.or(other.readers),
         }
@@ -198,8 +212,11 @@ impl Options {
             waiting: self.queue.unwrap_or(4096),
             connections: self.connections.unwrap_or(4096),
         };
+        let mail =
+            MailOptions { smtp_url: self.smtp_url, from: self.mail_from, directory: self.mail_directory };
         Ok(Config {
             database,
+            mail,
             listen: self.listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))),
             test_mode: self.test_mode.unwrap_or(false),
             public_url: self.public_url.map(|url| url.trim_end_matches('/').to_owned()),
@@ -224,7 +241,14 @@ const BOOK_FILE: &str = "billhook.sqlite";
 const DEMO_FILE: &str = "demo.sqlite";
 
 fn default_database(file: &str) -> anyhow::Result<String> {
-    let folder = if let Some(folder) = std::env::var_os("STATE_DIRECTORY") {
+    let path = data_directory().join(file);
+    let path = path.to_str().context("the data directory's name is no UTF-8: give --database")?;
+    Ok(format!("sqlite:{path}"))
+}
+
+/// Where the server keeps its files unless told otherwise.
+fn data_directory() -> PathBuf {
+    if let Some(folder) = std::env::var_os("STATE_DIRECTORY") {
         PathBuf::from(folder)
     } else if let Some(folder) = std::env::var_os("XDG_DATA_HOME") {
         PathBuf::from(folder).join("billhook")
@@ -233,10 +257,24 @@ fn default_database(file: &str) -> anyhow::Result<String> {
             Some(home) if home != Path::new("/root") => home.join(".local/share/billhook"),
             _ => PathBuf::from("/var/lib/billhook"),
         }
-    };
-    let path = folder.join(file);
-    let path = path.to_str().context("the data directory's name is no UTF-8: give --database")?;
-    Ok(format!("sqlite:{path}"))
+    }
+}
+
+/// How mail is sent.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MailOptions {
+    pub(crate) smtp_url: Option<String>,
+    pub(crate) from: Option<String>,
+    pub(crate) directory: Option<PathBuf>,
+}
+
+impl Config {
+    /// Where mail is put when there is no mail server: beside a SQLite book, else in the data directory.
+    pub(crate) fn default_mail_directory(&self) -> PathBuf {
+        let beside =
+            self.database.strip_prefix("sqlite:").and_then(|path| Some(Path::new(path).parent()?.to_owned()));
+        beside.unwrap_or_else(data_directory).join("mails")
+    }
 }
 
 fn host_name() -> String {

@@ -12,6 +12,7 @@ mod gzip;
 mod heads;
 mod health;
 mod log;
+mod mailer;
 mod metrics;
 mod progress;
 mod server;

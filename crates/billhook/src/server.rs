@@ -36,11 +36,13 @@ pub(crate) fn run(
     config: &Config,
     ready: impl FnOnce(SocketAddr),
 ) -> anyhow::Result<()> {
+    let mailer = crate::mailer::mailer(config, settings.test_mode || settings.demo)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let edge = Arc::new(Edge {
         store: store.clone(),
         settings,
         gate: Gate::default(),
+        mailer,
         started_at: clock::real(),
         out_of_rotation: AtomicBool::new(false),
     });

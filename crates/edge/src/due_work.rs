@@ -4,9 +4,11 @@ use crate::{Edge, SharedEdge};
 use billing::{Tenant, TenantId};
 use jiff::Timestamp;
 use operations::due_work::{self, Done, HANDLERS};
+use operations::mails;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use storage::Outcome;
 use storage::due_work::DueWork;
+use storage::{Error, Outcome};
 
 /// How long the worker rests when there was nothing to do. Work scheduled meanwhile is late by this at most.
 const REST: Duration = Duration::from_secs(1);
@@ -69,11 +71,46 @@ impl Edge {
         }
     }
 
+    /// Does the piece that `step` takes, also what of it happens outside of the transaction. Says whether there was one.
+    async fn do_next(
+        &self,
+        step: impl Fn(&mut dyn storage::Connection) -> Outcome<Option<Done>> + Send + 'static,
+    ) -> Outcome<bool> {
+        match self.store.write(step).await? {
+            Some(Done::Outside(work)) => Ok(report(Some(self.send_mail(work).await?))),
+            done => Ok(report(done)),
+        }
+    }
+
+    /// Sends the mail that a piece of due work is about.
+    async fn send_mail(&self, work: DueWork) -> Outcome<Done> {
+        let asked = work.clone();
+        let mail = match self.store.read_point(move |tx| mails::of_work(tx, &asked)).await {
+            Err(error @ Error::Refused(_)) => Err(error.to_string()),
+            found => Ok(found?),
+        };
+        let id = mail.as_ref().ok().and_then(|mail| mail.as_ref().map(|mail| mail.id));
+        let result = match mail {
+            Ok(Some(mail)) => {
+                let mailer = Arc::clone(&self.mailer);
+                let sent = tokio::task::spawn_blocking(move || mailer.send(&mail)).await;
+                sent.unwrap_or_else(|error| Err(format!("the sending broke off: {error}")))
+            }
+            Ok(None) => Ok(()),
+            Err(reason) => Err(reason),
+        };
+        let finish = move |tx: &mut dyn storage::Connection| {
+            let now = due_work::now(tx, work.tenant_id)?;
+            mails::finish(tx, &work, id, result.as_ref().map(|()| ()).map_err(String::as_str), now)
+        };
+        self.store.write(finish).await
+    }
+
     /// One tenant's turn. Says whether a piece was tried. What the storage keeps from being tried stays due; the others
     /// have their turns all the same.
     async fn take_turn(&self, tenant_id: TenantId) -> bool {
         for tried in 0..TURN {
-            match self.store.write(move |tx| due_work::run_next(tx, tenant_id, HANDLERS)).await.map(report) {
+            match self.do_next(move |tx| due_work::run_next(tx, tenant_id, HANDLERS)).await {
                 Ok(true) => {}
                 Ok(false) => return tried > 0,
                 Err(error) => {
@@ -100,7 +137,7 @@ impl Edge {
             let step = move |tx: &mut dyn storage::Connection| {
                 due_work::run_next_until(tx, tenant_id, until, HANDLERS)
             };
-            let found = report(self.store.write(step).await?);
+            let found = self.do_next(step).await?;
             let wanting =
                 move |tx: &mut dyn storage::Connection| Ok(storage::due_work::is_due(tx, tenant_id, until)?);
             if !found && !self.store.read(wanting).await? {
@@ -124,15 +161,17 @@ impl Edge {
         let begun = Instant::now();
         loop {
             let step = move |tx: &mut dyn storage::Connection| due_work::run_next(tx, tenant_id, HANDLERS);
-            let wanting =
-                move |tx: &mut dyn storage::Connection| Ok(storage::due_work::is_due(tx, tenant_id, until)?);
+            let wanting = move |tx: &mut dyn storage::Connection| {
+                let is_under_way = storage::due_work::is_under_way(tx, tenant_id, until)?;
+                Ok(is_under_way || storage::due_work::is_due(tx, tenant_id, until)?)
+            };
             if !self.store.read(wanting).await? {
                 return Ok(true);
             }
             if begun.elapsed() >= limit {
                 return Ok(false);
             }
-            if !report(self.store.write(step).await?) {
+            if !self.do_next(step).await? {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
         }
@@ -147,7 +186,7 @@ fn report(done: Option<Done>) -> bool {
             tracing::warn!(record_id, tenant, kind, attempts, reason, "a piece of due work failed");
             true
         }
-        Some(Done::Succeeded(_)) => true,
+        Some(Done::Succeeded(_) | Done::Outside(_)) => true,
         None => false,
     }
 }

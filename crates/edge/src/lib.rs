@@ -37,6 +37,12 @@ pub struct Settings {
     pub node_name: String,
 }
 
+/// What sends mail. It may take its time: it is called on a thread for that, outside of any transaction.
+pub trait Mailer: Send + Sync {
+    /// Sends one mail, or says why it could not.
+    fn send(&self, mail: &storage::mails::Mail) -> Result<(), String>;
+}
+
 /// The state behind every request.
 pub struct Edge {
     /// The book.
@@ -45,6 +51,8 @@ pub struct Edge {
     pub settings: Settings,
     /// Who may come in.
     pub gate: Gate,
+    /// What sends mail.
+    pub mailer: Arc<dyn Mailer>,
     /// When this node started.
     pub started_at: Timestamp,
     /// Whether an operator took this node out of rotation: it works, and says that it wants no new requests.

@@ -5,7 +5,7 @@
 //! later; meanwhile what comes after it in the same account waits. After [`ATTEMPTS`] the piece is FAILED: it is shown, a
 //! person can let it run again, and the rest of the account's work goes on without it.
 
-use crate::{blocking, clock, housekeeping};
+use crate::{blocking, clock, housekeeping, mails};
 use billing::time::to_micros;
 use billing::{Tenant, TenantId};
 use jiff::{SignedDuration, Timestamp};
@@ -51,6 +51,9 @@ pub enum Done {
     Succeeded(DueWork),
     /// It failed, for this reason, and was put back or marked FAILED.
     Failed(DueWork, String),
+    /// It is a mail, to be sent after the transaction: [`mails::of_work`], then [`mails::finish`]. Unless that is done
+    /// soon, it is tried again.
+    Outside(DueWork),
 }
 
 /// Schedules work of a tenant in the transaction of the change that asks for it, for `due_at` on the tenant's clock.
@@ -106,6 +109,11 @@ pub fn run_next_until(
     run(tx, &tenant, work, now, handlers).map(Some)
 }
 
+/// What time it is for the tenant of this number.
+pub fn now(tx: &mut dyn Connection, tenant_id: TenantId) -> Outcome<Timestamp> {
+    Ok(clock::now(&tenant(tx, tenant_id)?))
+}
+
 /// Lets the tenant's clock show `target` now and tick on from there.
 pub fn set_clock(tx: &mut dyn Connection, tenant_id: TenantId, target: Timestamp) -> Outcome<SignedDuration> {
     let offset = to_micros(target).duration_since(clock::real());
@@ -134,6 +142,11 @@ fn run(
     now: Timestamp,
     handlers: Handlers,
 ) -> Outcome<Done> {
+    if work.kind == mails::KIND {
+        let run_at = work.run_at.max(now).checked_add(mails::LEASE).unwrap_or(work.run_at);
+        due_work::postpone(tx, &work, run_at)?;
+        return Ok(Done::Outside(work));
+    }
     // Marked first, so that a chore of the server may schedule its next turn.
     due_work::finish(tx, &work, clock::real())?;
     let outcome = match handlers.of(&work.kind) {
@@ -147,6 +160,22 @@ fn run(
         // Another transaction was in the way: the whole transaction runs again.
         Err(error @ Error::Store(StoreError::Conflict(_))) => Err(error),
         Err(error) => fail(tx, work, now, &error),
+    }
+}
+
+/// Keeps what became of a piece that was done outside of its transaction.
+pub(crate) fn finish_outside(
+    tx: &mut dyn Connection,
+    work: &DueWork,
+    result: Result<(), &str>,
+    now: Timestamp,
+) -> Outcome<Done> {
+    match result {
+        Ok(()) => {
+            due_work::finish(tx, work, clock::real())?;
+            Ok(Done::Succeeded(work.clone()))
+        }
+        Err(reason) => fail(tx, work.clone(), now, &StoreError::Engine(reason.to_owned()).into()),
     }
 }
 

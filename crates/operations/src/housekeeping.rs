@@ -36,6 +36,8 @@ pub(crate) fn run(tx: &mut dyn Connection, _: &Tenant, _: &DueWork, now: Timesta
     let removed = [
         storage::idempotency::forget(tx, before(IDEMPOTENCY_KEYS_KEPT), BATCH)?,
         storage::sessions::forget(tx, now, BATCH)?,
+        storage::verification_codes::forget(tx, now, BATCH)?,
+        storage::failed_attempts::forget(tx, now, BATCH)?,
         storage::due_work::forget_done(tx, before(DONE_WORK_KEPT), BATCH)?,
     ];
     let more = removed.iter().any(|rows| i64::try_from(*rows).is_ok_and(|rows| rows >= BATCH));

@@ -20,6 +20,7 @@ mod journal;
 mod jwt;
 pub mod ledger;
 pub mod logins;
+pub mod mails;
 pub mod mikrocloud_tokens;
 pub mod nodes;
 pub mod organizations;

@@ -64,6 +64,7 @@ CREATE TABLE verification_codes (
   expires_at BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX verification_codes_by_address ON verification_codes (tenant_id, address);
+CREATE INDEX verification_codes_by_end ON verification_codes (expires_at);
 CREATE INDEX verification_codes_by_key ON verification_codes (tenant_id, key_digest);
 
 -- Attempts to log in that failed, counted for a name or an address of the network, forgotten after a while.
@@ -73,6 +74,14 @@ CREATE TABLE failed_logins (
   failures BIGINT NOT NULL,
   until BIGINT NOT NULL,
   PRIMARY KEY (tenant_id, subject)
+);
+CREATE INDEX failed_logins_by_end ON failed_logins (until);
+
+-- Which of his one-time codes a user has used last: none is taken twice.
+CREATE TABLE used_one_time_codes (
+  tenant_id BIGINT NOT NULL,
+  user_id UUID NOT NULL PRIMARY KEY,
+  step BIGINT NOT NULL
 );
 
 -- Documents that people agree to, and who did when.

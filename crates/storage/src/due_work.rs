@@ -139,6 +139,15 @@ fn skip_locked(engine: Engine) -> &'static str {
     }
 }
 
+/// Puts a claimed piece off until `run_at`: whoever claimed it does it meanwhile, outside of the transaction.
+pub fn postpone(tx: &mut dyn Connection, work: &DueWork, run_at: Timestamp) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE due_work SET run_at = $3 WHERE tenant_id = $1 AND record_id = $2",
+        &[work.tenant_id.0.into(), work.record_id.into(), run_at.into()],
+    )?;
+    Ok(())
+}
+
 /// Marks a claimed piece as done at the real time `real_now`, by which it is forgotten one day.
 pub fn finish(tx: &mut dyn Connection, work: &DueWork, real_now: Timestamp) -> Result<(), StoreError> {
     tx.execute(
@@ -242,6 +251,20 @@ pub fn is_due(tx: &mut dyn Connection, tenant_id: TenantId, until: Timestamp) ->
          WHERE tenant_id = $1 AND state = 'WAITING' AND run_at <= $2 AND {IS_FIRST_OF_ACCOUNT} LIMIT 1"
     );
     Ok(tx.query_optional(&sql, &[tenant_id.0.into(), until.into()])?.is_some())
+}
+
+/// Whether a piece that was due at `until` or before was put off because it is being done.
+pub fn is_under_way(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    until: Timestamp,
+) -> Result<bool, StoreError> {
+    let row = tx.query_optional(
+        "SELECT 1 FROM due_work
+         WHERE tenant_id = $1 AND state = 'WAITING' AND attempts = 0 AND run_at > due_at AND due_at <= $2 LIMIT 1",
+        &[tenant_id.0.into(), until.into()],
+    )?;
+    Ok(row.is_some())
 }
 
 /// A piece that failed too often, as a person is shown it.

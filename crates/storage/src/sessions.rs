@@ -87,6 +87,11 @@ pub fn end_all(tx: &mut dyn Connection, user_id: Uuid) -> Result<u64, StoreError
     tx.execute("DELETE FROM sessions WHERE user_id = $1", &[user_id.into()])
 }
 
+/// Ends all sessions of a user but one.
+pub fn end_others(tx: &mut dyn Connection, user_id: Uuid, id: Uuid) -> Result<u64, StoreError> {
+    tx.execute("DELETE FROM sessions WHERE user_id = $1 AND id <> $2", &[user_id.into(), id.into()])
+}
+
 /// Forgets up to `limit` sessions that ended before `before`.
 pub fn forget(tx: &mut dyn Connection, before: Timestamp, limit: i64) -> Result<u64, StoreError> {
     tx.execute(

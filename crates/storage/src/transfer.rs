@@ -98,6 +98,7 @@ pub const LEFT_BEHIND: &[&str] = &[
     "account_alias_values",
     "verification_codes",
     "failed_logins",
+    "used_one_time_codes",
 ];
 
 /// Columns that are not exported, of tables that are: the rows' order and the tenant say the first two, the import

@@ -302,3 +302,57 @@ pub fn page(
 ) -> Result<Vec<User>, StoreError> {
     found.page(tx, COLUMNS, wanted, window, read)
 }
+
+/// The active user with this phone number.
+pub fn by_phone(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    phone: &str,
+) -> Result<Option<User>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM users WHERE tenant_id = $1 AND phone = $2 AND is_active = $3");
+    tx.query_optional(&sql, &[tenant_id.0.into(), phone.into(), true.into()])?.map(read).transpose()
+}
+
+/// Takes a user's password away: he cannot log in by one until he has another.
+pub fn unset_password(tx: &mut dyn Connection, user_id: Uuid, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE users SET password_hash = NULL, updated_at = $2 WHERE id = $1",
+        &[user_id.into(), now.into()],
+    )?;
+    Ok(())
+}
+
+/// Sets the secret of a user's one-time codes, base 32; none when he uses none.
+pub fn set_otp_secret(
+    tx: &mut dyn Connection,
+    user_id: Uuid,
+    secret: Option<&str>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE users SET otp_secret = $2, updated_at = $3 WHERE id = $1",
+        &[user_id.into(), secret.into(), now.into()],
+    )?;
+    Ok(())
+}
+
+/// Notes that a user has used the one-time code of a step of time. False when he has used it, or a later one, before.
+pub fn use_otp_step(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    user_id: Uuid,
+    step: i64,
+) -> Result<bool, StoreError> {
+    let used = tx.execute(
+        "INSERT INTO used_one_time_codes (tenant_id, user_id, step) VALUES ($1, $2, $3)
+         ON CONFLICT (user_id) DO UPDATE SET step = excluded.step WHERE used_one_time_codes.step < excluded.step",
+        &[tenant_id.0.into(), user_id.into(), step.into()],
+    )?;
+    Ok(used == 1)
+}
+
+/// Notes that a user has proved that the e-mail address is his.
+pub fn set_email_verified(tx: &mut dyn Connection, user_id: Uuid, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute("UPDATE users SET email_verified_at = $2 WHERE id = $1", &[user_id.into(), now.into()])?;
+    Ok(())
+}

@@ -1,7 +1,7 @@
 //! The real server, as an operator would start it.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -62,6 +62,7 @@ pub struct Server {
     log: Log,
     options: Vec<String>,
     running: Mutex<Option<Running>>,
+    mails: PathBuf,
 }
 
 struct Running {
@@ -110,8 +111,15 @@ impl Server {
     ) -> Result<Server, String> {
         let options = options.iter().map(ToString::to_string).collect();
         let program = Path::new(program);
-        let server =
-            Server { program, database, engine, log: Log::default(), options, running: Mutex::new(None) };
+        let server = Server {
+            program,
+            database,
+            engine,
+            log: Log::default(),
+            options,
+            running: Mutex::new(None),
+            mails: scratch::new_directory("mails"),
+        };
         server.try_run()?;
         Ok(server)
     }
@@ -171,6 +179,18 @@ impl Server {
         command.output().unwrap_or_else(|error| panic!("{}: {error}", self.program.display()))
     }
 
+    /// The texts of all mails to this address that the server has put into files so far, in no order.
+    ///
+    /// # Panics
+    /// When the directory cannot be read.
+    pub fn mails_to(&self, recipient: &str) -> Vec<String> {
+        let files = std::fs::read_dir(&self.mails).expect("the directory was made at the start");
+        let paths = files.map(|file| file.expect("the directory can be read").path());
+        let whole = paths.filter(|path| path.extension().is_some_and(|extension| extension == "txt"));
+        let texts = whole.map(|path| std::fs::read_to_string(path).expect("a mail is a text"));
+        texts.filter(|text| text.lines().any(|line| line == format!("To: {recipient}"))).collect()
+    }
+
     /// What it has printed so far, in lines: a mark for [`Server::log_since`].
     pub(crate) fn log_mark(&self) -> usize {
         self.log.mark()
@@ -188,7 +208,7 @@ impl Server {
     fn try_run(&self) -> Result<(), String> {
         let mut command = prepare(self.program);
         command.args(["serve", "--listen", "127.0.0.1:0", "--test-mode", "--database", &self.database]);
-        command.args(&self.options);
+        command.args(&self.options).env("BILLHOOK_MAIL_DIRECTORY", &self.mails);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let failed = |why: String| format!("{}: {why}", self.program.display());
         let mut child = process::spawn(command).map_err(|error| failed(error.to_string()))?;
