@@ -122,6 +122,7 @@ impl AuditLogs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
     use storage::{Store, StoreOptions};
 
@@ -133,6 +134,7 @@ mod tests {
             store,
             settings: edge::Settings::default(),
             gate: edge::Gate::default(),
+            mailer: Arc::new(edge::NoMailer),
             started_at: operations::clock::real(),
             out_of_rotation: AtomicBool::new(false),
         };

@@ -28,7 +28,7 @@ pub(crate) fn mailer(config: &Config, is_trial: bool) -> anyhow::Result<Arc<dyn 
     }
     match options.directory.clone().or_else(|| is_trial.then(|| config.default_mail_directory())) {
         Some(directory) => Ok(Arc::new(Folder { directory, from })),
-        None => Ok(Arc::new(Nobody)),
+        None => Ok(Arc::new(edge::NoMailer)),
     }
 }
 
@@ -74,15 +74,6 @@ impl Mailer for Folder {
         std::fs::rename(&unfinished, &path).map_err(failed)?;
         tracing::info!(path = %path.display(), template = mail.template, "a mail was put into a file");
         Ok(())
-    }
-}
-
-/// No mail server is known.
-struct Nobody;
-
-impl Mailer for Nobody {
-    fn send(&self, _: &Mail) -> Result<(), String> {
-        Err("there is no mail server: give smtp_url".to_owned())
     }
 }
 

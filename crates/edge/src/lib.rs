@@ -43,6 +43,15 @@ pub trait Mailer: Send + Sync {
     fn send(&self, mail: &storage::mails::Mail) -> Result<(), String>;
 }
 
+/// What refuses to send, where no mail server is known.
+pub struct NoMailer;
+
+impl Mailer for NoMailer {
+    fn send(&self, _: &storage::mails::Mail) -> Result<(), String> {
+        Err("there is no mail server: give smtp_url".to_owned())
+    }
+}
+
 /// The state behind every request.
 pub struct Edge {
     /// The book.

@@ -333,7 +333,7 @@ fn a_panic_and_an_unknown_kind_are_failures_like_others() {
             .into_iter()
             .map(|done| match done {
                 Done::Failed(_, reason) => reason,
-                Done::Succeeded(work) => panic!("{work:?}"),
+                Done::Succeeded(work) | Done::Outside(work) => panic!("{work:?}"),
             })
             .collect();
         assert!(reasons[0].contains("a bug"), "{reasons:?}");

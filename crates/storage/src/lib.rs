@@ -23,6 +23,7 @@ pub mod filter;
 pub mod idempotency;
 mod job;
 pub mod ledger;
+pub mod list;
 pub mod mails;
 mod migrations;
 pub mod organization_roles;

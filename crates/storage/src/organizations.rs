@@ -240,7 +240,7 @@ pub fn with_email_domain(
              AND LOWER(email) LIKE $2 ESCAPE '\\' AND is_active = $3
          ORDER BY record_id LIMIT $4"
     );
-    let escaped = crate::search::folded_pattern(tx.engine(), &format!("@{domain}"));
+    let escaped = crate::search::folded_pattern(&format!("@{domain}"));
     let pattern = escaped.trim_end_matches('%');
     let params = [tenant_id.0.into(), pattern.into(), true.into(), limit.into()];
     tx.query(&sql, &params)?.into_iter().map(read).collect()

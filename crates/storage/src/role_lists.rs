@@ -2,7 +2,7 @@
 //! database.
 
 use crate::search::folded_pattern;
-use crate::{Connection, Engine, Param, Row, StoreError};
+use crate::{Connection, Param, Row, StoreError};
 use billing::TenantId;
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -49,8 +49,8 @@ impl List {
     }
 
     /// The patterns by which [`Found::search`] finds the terms.
-    pub fn patterns(engine: Engine, wanted: &Wanted) -> Vec<String> {
-        wanted.terms.iter().map(|term| folded_pattern(engine, term)).collect()
+    pub fn patterns(wanted: &Wanted) -> Vec<String> {
+        wanted.terms.iter().map(|term| folded_pattern(term)).collect()
     }
 }
 
