@@ -153,6 +153,7 @@ fn who_may_not_make_accounts_or_users_makes_no_organizations() {
             password_hash: None,
             current_organization_id: None,
             is_active: true,
+            person: storage::users::Person::default(),
         };
         let (nobody, opener) = (with(&[]), with(&[Permission::AccountCreate]));
         for refused in [

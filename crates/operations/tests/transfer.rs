@@ -403,6 +403,7 @@ fn roles_of_strangers_and_chores_of_the_server_stay_outside() {
         password_hash: None,
         current_organization_id: None,
         is_active: true,
+        person: storage::users::Person::default(),
     };
     let operator_id = operator.id;
     let inserted =
