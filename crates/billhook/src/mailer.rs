@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn without_a_mail_server_nothing_is_sent() {
-        assert!(Nobody.send(&mail()).unwrap_err().contains("smtp_url"));
+        assert!(edge::NoMailer.send(&mail()).unwrap_err().contains("smtp_url"));
     }
 
     #[test]
