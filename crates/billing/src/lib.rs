@@ -18,6 +18,7 @@ mod object;
 pub mod organization;
 pub mod overdue;
 pub mod payment_method;
+pub mod person;
 pub mod phone;
 mod refusal;
 pub mod role;

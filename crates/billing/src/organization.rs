@@ -3,7 +3,7 @@
 use crate::Refusal;
 use crate::account::{Account, AccountStatus};
 use crate::blocking::{self, BlockingState};
-use crate::text::check_text;
+use crate::text::{check_country, check_email, check_line, check_text};
 use jiff::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
@@ -133,11 +133,13 @@ impl Organization {
         let mut organization =
             Organization::new(account.id, slug, Kind::Organization, name, account.created_at);
         organization.account_id = Some(account.id);
+        organization.time_zone.clone_from(&account.time_zone);
         organization.follow(account);
         organization
     }
 
-    /// Takes over what the billing account says: name, addresses, time zone, and whether it still lives.
+    /// Takes over what the billing account says: name, addresses, and whether it still lives. The time zone of an account
+    /// is fixed, that of an organization is not.
     pub fn follow(&mut self, account: &Account) {
         let details = &account.details;
         if let Some(name) = &details.name {
@@ -152,7 +154,6 @@ impl Organization {
             postal_code: details.postal_code.clone(),
             country: details.country.clone(),
         };
-        self.time_zone.clone_from(&account.time_zone);
         self.is_active = account.status != AccountStatus::Archived;
         self.updated_at = account.updated_at;
     }
@@ -198,6 +199,26 @@ pub fn check_name(name: &str) -> Result<(), Refusal> {
         return Err(Refusal::FieldMissing { field: "name" });
     }
     check_text("name", name, NAME_LIMIT, false)
+}
+
+/// Longest e-mail address, in characters.
+pub const EMAIL_LIMIT: usize = 254;
+
+/// Checks how to reach an organization, against the limits of DjaoApp's contract. The phone is already E.164.
+pub fn check_contact(contact: &Contact) -> Result<(), Refusal> {
+    contact.email.as_deref().map_or(Ok(()), |email| check_email("email", email, EMAIL_LIMIT))?;
+    check_line("street_address", &contact.street_address, 150)?;
+    check_line("locality", &contact.locality, 50)?;
+    check_line("region", &contact.region, 50)?;
+    check_line("postal_code", &contact.postal_code, 50)?;
+    contact.country.as_deref().map_or(Ok(()), |country| check_country("country", country))
+}
+
+/// Refuses what is no time zone: an IANA name or a fixed offset.
+pub fn check_time_zone(name: &str) -> Result<(), Refusal> {
+    check_text("time_zone", name, 100, false)?;
+    let zone = crate::time::zone(name);
+    zone.map(|_| ()).ok_or_else(|| Refusal::invalid("time_zone", format!("must be a time zone, not {name}")))
 }
 
 /// Why an organization may not create a service.

@@ -27,6 +27,8 @@ pub mod organizations;
 pub mod overdue;
 pub mod owner;
 pub mod payment_methods;
+pub mod people;
+pub mod profiles;
 pub mod role_kinds;
 pub mod roles;
 pub mod security;

@@ -88,6 +88,7 @@ fn take_account(
         organization.id = id;
     }
     organization.account_id = Some(account_id);
+    organization.time_zone.clone_from(&stored.account.time_zone);
     if stored.account.details.name.is_some() {
         organization.follow(&stored.account);
     }
@@ -181,7 +182,7 @@ pub fn sign_up(
     if !users::insert(tx, user, &caller.changed_by, now)? {
         return Err(Refusal::UserTaken { username: user.username.clone() }.into());
     }
-    record_user(tx, tenant_id, caller, now, user)?;
+    record_user(tx, tenant_id, caller, now, ChangeType::Insert, user)?;
     let name: String = user.username.chars().take(billing::organization::NAME_LIMIT).collect();
     check_name(&name)?;
     let slug = free_slug(tx, tenant_id, &name)?;
@@ -214,11 +215,24 @@ pub fn open_account(
         NewAccount { external_key: Some(id.to_string()), details: details.clone(), ..NewAccount::default() };
     let mut account = accounts::open(tx, tenant_id, caller, now, &new)?;
     account.organization_id = Some(id);
-    storage::accounts::set_organization(tx, tenant_id, account.account.id, id)?;
+    stored.organization.time_zone.clone_from(&account.account.time_zone);
+    join(tx, tenant_id, caller, now, stored, &account)?;
+    Ok(account)
+}
+
+/// Gives an organization the account that was just opened for it.
+pub(crate) fn join(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    caller: &Caller,
+    now: Timestamp,
+    mut stored: StoredOrganization,
+    account: &StoredAccount,
+) -> Outcome<StoredOrganization> {
+    storage::accounts::set_organization(tx, tenant_id, account.account.id, stored.organization.id)?;
     stored.organization.account_id = Some(account.account.id);
     stored.organization.follow(&account.account);
-    save(tx, tenant_id, caller, now, stored)?;
-    Ok(account)
+    save(tx, tenant_id, caller, now, stored)
 }
 
 /// The account that is billed for an organization: that of the top of its tree.
@@ -323,19 +337,20 @@ fn user_with_email(
         is_active: true,
     };
     if users::insert(tx, &user, &caller.changed_by, now)? {
-        record_user(tx, tenant_id, caller, now, &user)?;
+        record_user(tx, tenant_id, caller, now, ChangeType::Insert, &user)?;
         return Ok(user);
     }
     // Somebody else made him meanwhile, or a user without this e-mail bears it as his name.
     Ok(users::by_email(tx, tenant_id, &email)?.ok_or(Refusal::UserTaken { username: email })?)
 }
 
-/// Records a new user, without his password.
+/// Records a new, changed or leaving user, without his password.
 pub(crate) fn record_user(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
     caller: &Caller,
     now: Timestamp,
+    change_type: ChangeType,
     user: &User,
 ) -> Outcome<()> {
     let (record_id, user) = users::lock_by_username(tx, tenant_id, &user.username)?
@@ -348,7 +363,7 @@ pub(crate) fn record_user(
         tenant_id,
         caller,
         now,
-        (ChangeType::Insert, ObjectType::User, user.id, record_id),
+        (change_type, ObjectType::User, user.id, record_id),
         &snapshot,
     )
 }

@@ -393,7 +393,7 @@ fn invited(tx: &mut dyn Connection, scene: Scene<'_>, new: &NewRole) -> Outcome<
     if !users::insert(tx, &user, &scene.caller.changed_by, scene.now)? {
         return Err(Refusal::UserTaken { username: user.username }.into());
     }
-    profiles::record_user(tx, tenant_id, scene.caller, scene.now, &user)?;
+    profiles::record_user(tx, tenant_id, scene.caller, scene.now, ChangeType::Insert, &user)?;
     Ok((user, true))
 }
 

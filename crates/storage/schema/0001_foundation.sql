@@ -150,7 +150,9 @@ CREATE TABLE organizations (
   updated_at BIGINT NOT NULL,
   UNIQUE (tenant_id, slug)
 );
-CREATE INDEX organizations_by_name ON organizations (tenant_id, name, slug);
+CREATE INDEX organizations_by_name ON organizations (tenant_id, is_active, name, slug);
+CREATE INDEX organizations_by_age ON organizations (tenant_id, is_active, created_at, name, slug);
+CREATE INDEX organizations_by_owner ON organizations (tenant_id, owner_id) WHERE owner_id IS NOT NULL;
 CREATE INDEX organizations_by_email ON organizations (tenant_id, email) WHERE email IS NOT NULL;
 CREATE INDEX organizations_by_parent ON organizations (tenant_id, parent_id) WHERE parent_id IS NOT NULL;
 CREATE UNIQUE INDEX organizations_by_account ON organizations (tenant_id, account_id) WHERE account_id IS NOT NULL;

@@ -5,7 +5,7 @@ use billing::TenantId;
 use billing::organization::{Contact, Kind, Organization};
 use uuid::Uuid;
 
-const COLUMNS: &str = "record_id, id, slug, kind, name, parent_id, owner_id, account_id, email, phone, street_address,
+pub(crate) const COLUMNS: &str = "record_id, id, slug, kind, name, parent_id, owner_id, account_id, email, phone, street_address,
     locality, region, postal_code, country, time_zone, is_provider, is_bulk_buyer, no_implicit_role, picture, extra,
     is_active, created_at, updated_at";
 
@@ -19,6 +19,11 @@ pub struct StoredOrganization {
 }
 
 fn read(mut row: Row) -> Result<StoredOrganization, StoreError> {
+    read_from(&mut row)
+}
+
+/// Reads [`COLUMNS`].
+pub(crate) fn read_from(row: &mut Row) -> Result<StoredOrganization, StoreError> {
     Ok(StoredOrganization {
         record_id: row.next()?,
         organization: Organization {

@@ -54,10 +54,10 @@ pub struct Person {
     pub created_at: Timestamp,
 }
 
-const COLUMNS: &str = "id, tenant_id, username, email, password_hash, current_organization_id, full_name, nick_name,
+pub(crate) const COLUMNS: &str = "id, tenant_id, username, email, password_hash, current_organization_id, full_name, nick_name,
     phone, lang, picture, extra, email_verified_at, phone_verified_at, otp_secret, last_login_at, created_at, is_active";
 
-fn read(mut row: Row) -> Result<User, StoreError> {
+pub(crate) fn read(mut row: Row) -> Result<User, StoreError> {
     Ok(User {
         id: row.next()?,
         tenant_id: TenantId(row.next()?),

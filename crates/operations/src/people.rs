@@ -1,0 +1,257 @@
+//! Users as people: what is known of them, what mail they want, and their leaving.
+
+use crate::{organizations, profiles, record_of_tenant};
+use billing::person::{USERNAME_LIMIT, check_person, check_username};
+use billing::phone::parse_phone;
+use billing::{Caller, ChangeType, ObjectType, Refusal, Tenant, TenantId};
+use jiff::Timestamp;
+use storage::users::{self, Person, User};
+use storage::{Connection, Outcome, people};
+use uuid::Uuid;
+
+/// Kinds of mail that users get unless they do not want them.
+pub const NOTIFICATIONS: [&str; 12] = [
+    "card_updated",
+    "charge_updated",
+    "claim_code_generated",
+    "expires_soon",
+    "order_executed",
+    "period_sales_report_created",
+    "profile_updated",
+    "role_request_created",
+    "user_activated",
+    "user_contact",
+    "user_registered",
+    "user_welcome",
+];
+
+/// What is said of a user. `None`: not mentioned; `Some(None)`: shall be nothing.
+#[derive(Clone, Debug, Default)]
+pub struct PersonFields {
+    /// Name to log in by.
+    pub username: Option<String>,
+    /// E-mail address.
+    pub email: Option<Option<String>>,
+    /// Phone number, in any notation.
+    pub phone: Option<Option<String>>,
+    /// Name and surname.
+    pub full_name: Option<Option<String>>,
+    /// What he likes to be called.
+    pub nick_name: Option<Option<String>>,
+    /// Language code.
+    pub lang: Option<Option<String>>,
+    /// Address of his picture.
+    pub picture: Option<Option<String>>,
+    /// What callers keep with him, as JSON.
+    pub extra: Option<Option<String>>,
+}
+
+impl PersonFields {
+    /// Writes what is mentioned into a user. A new e-mail or phone is not proved to be his.
+    fn apply(&self, user: &mut User) -> Result<(), Refusal> {
+        if let Some(username) = &self.username {
+            check_username(username)?;
+            user.username.clone_from(username);
+        }
+        if let Some(email) = &self.email {
+            let email = email.as_ref().map(|email| email.to_lowercase());
+            if user.email != email {
+                user.person.email_verified_at = None;
+            }
+            user.email = email;
+        }
+        if let Some(phone) = &self.phone {
+            let phone = phone.as_deref().map(|phone| parse_phone("phone", phone)).transpose()?;
+            if user.person.phone != phone {
+                user.person.phone_verified_at = None;
+            }
+            user.person.phone = phone;
+        }
+        let person = &mut user.person;
+        for (wanted, kept) in [
+            (&self.full_name, &mut person.full_name),
+            (&self.nick_name, &mut person.nick_name),
+            (&self.lang, &mut person.lang),
+            (&self.picture, &mut person.picture),
+            (&self.extra, &mut person.extra),
+        ] {
+            if let Some(wanted) = wanted {
+                kept.clone_from(wanted);
+            }
+        }
+        check_person(&person.full_name, &person.nick_name, &user.email, &person.lang)
+    }
+}
+
+/// Makes a user who has a password only if its hash is given. Refuses a name, e-mail or phone that another has. Without
+/// a name he gets one made of his e-mail address.
+pub fn create(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    caller: &Caller,
+    now: Timestamp,
+    fields: &PersonFields,
+    password_hash: Option<String>,
+) -> Outcome<User> {
+    let mut user = User {
+        id: Uuid::new_v4(),
+        tenant_id,
+        username: String::new(),
+        email: None,
+        password_hash,
+        current_organization_id: None,
+        person: Person { created_at: now, ..Person::default() },
+        is_active: true,
+    };
+    fields.apply(&mut user)?;
+    if user.username.is_empty() {
+        user.username = free_username(tx, tenant_id, user.email.as_deref())?;
+    }
+    refuse_taken(tx, &user)?;
+    if !users::insert(tx, &user, &caller.changed_by, now)? {
+        return Err(Refusal::UserTaken { username: user.username }.into());
+    }
+    record(tx, caller, now, ChangeType::Insert, &user)?;
+    Ok(user)
+}
+
+/// A name that nobody has, made of the part of an e-mail address before the `@`.
+fn free_username(tx: &mut dyn Connection, tenant_id: TenantId, email: Option<&str>) -> Outcome<String> {
+    let local = email.and_then(|email| email.split('@').next()).unwrap_or_default();
+    let stem: String = local.chars().take(USERNAME_LIMIT - 13).collect();
+    let stem = if check_username(&stem).is_ok() { stem } else { "user".to_owned() };
+    if stem != "user" && users::by_username(tx, tenant_id, &stem)?.is_none() {
+        return Ok(stem);
+    }
+    let digits = Uuid::new_v4().simple().to_string();
+    Ok(format!("{stem}-{}", digits.get(..12).unwrap_or(&digits)))
+}
+
+fn refuse_taken(tx: &mut dyn Connection, user: &User) -> Outcome<()> {
+    let is_other = |found: Option<User>| found.is_some_and(|found| found.id != user.id);
+    if is_other(users::by_username(tx, user.tenant_id, &user.username)?) {
+        return Err(Refusal::ValueTaken { field: "username" }.into());
+    }
+    if let Some(email) = &user.email
+        && is_other(users::by_email(tx, user.tenant_id, email)?)
+    {
+        return Err(Refusal::ValueTaken { field: "email" }.into());
+    }
+    if let Some(phone) = &user.person.phone
+        && is_other(people::by_phone(tx, user.tenant_id, phone)?)
+    {
+        return Err(Refusal::ValueTaken { field: "phone" }.into());
+    }
+    Ok(())
+}
+
+/// Changes a user; his personal profile follows. Refuses a name, e-mail or phone that another has.
+pub fn change(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    caller: &Caller,
+    now: Timestamp,
+    username: &str,
+    fields: &PersonFields,
+) -> Outcome<User> {
+    let user = save(tx, tenant_id, caller, now, username, fields)?;
+    if let Some(profile) = storage::profiles::of_person(tx, tenant_id, user.id)? {
+        let wanted = profiles::ProfileFields {
+            slug: fields.username.clone(),
+            name: fields.full_name.clone().flatten(),
+            email: fields.email.as_ref().map(|_| user.email.clone()),
+            phone: fields.phone.as_ref().map(|_| user.person.phone.clone()),
+            ..profiles::ProfileFields::default()
+        };
+        profiles::save(tx, tenant_id, caller, now, profile.organization.organization.id, &wanted)?;
+    }
+    Ok(user)
+}
+
+/// [`change`] of the user alone.
+pub(crate) fn save(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    caller: &Caller,
+    now: Timestamp,
+    username: &str,
+    fields: &PersonFields,
+) -> Outcome<User> {
+    let unknown = || Refusal::UserUnknown { username: username.to_owned() };
+    let (_, mut user) = users::lock_by_username(tx, tenant_id, username)?.ok_or_else(unknown)?;
+    fields.apply(&mut user)?;
+    refuse_taken(tx, &user)?;
+    if !people::update(tx, &user, now)? {
+        return Err(Refusal::UserTaken { username: user.username }.into());
+    }
+    record(tx, caller, now, ChangeType::Update, &user)?;
+    Ok(user)
+}
+
+/// Lets a user go: what is known of him is forgotten, with his roles, keys, sessions and signatures, and his personal
+/// profile is archived.
+pub fn delete(
+    tx: &mut dyn Connection,
+    tenant: &Tenant,
+    caller: &Caller,
+    now: Timestamp,
+    username: &str,
+) -> Outcome<()> {
+    let user = crate::access::user(tx, tenant.tenant_id, username)?;
+    match storage::profiles::of_person(tx, tenant.tenant_id, user.id)? {
+        // The user goes with his profile.
+        Some(profile) => profiles::delete(tx, tenant, caller, now, profile.organization.organization.id),
+        None => archive(tx, tenant.tenant_id, caller, now, &user),
+    }
+}
+
+/// Forgets a user.
+pub(crate) fn archive(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    caller: &Caller,
+    now: Timestamp,
+    user: &User,
+) -> Outcome<()> {
+    record(tx, caller, now, ChangeType::Delete, user)?;
+    people::archive(tx, tenant_id, user.id, &format!("_archive_{}", user.id.simple()), now)?;
+    Ok(())
+}
+
+fn record(
+    tx: &mut dyn Connection,
+    caller: &Caller,
+    now: Timestamp,
+    change_type: ChangeType,
+    user: &User,
+) -> Outcome<()> {
+    organizations::record_user(tx, user.tenant_id, caller, now, change_type, user)
+}
+
+/// The kinds of mail that a user gets.
+pub fn notifications(tx: &mut dyn Connection, user: &User) -> Outcome<Vec<&'static str>> {
+    let muted = people::muted(tx, user.tenant_id, user.id)?;
+    Ok(NOTIFICATIONS.into_iter().filter(|slug| !muted.iter().any(|muted| muted == slug)).collect())
+}
+
+/// Chooses the kinds of mail that a user gets. Refuses a kind that there is not.
+pub fn set_notifications(
+    tx: &mut dyn Connection,
+    caller: &Caller,
+    now: Timestamp,
+    user: &User,
+    wanted: &[String],
+) -> Outcome<Vec<&'static str>> {
+    if wanted.iter().any(|slug| !NOTIFICATIONS.contains(&slug.as_str())) {
+        let why = format!("must be of {}", NOTIFICATIONS.join(", "));
+        return Err(Refusal::invalid("notifications", why).into());
+    }
+    let muted: Vec<&str> =
+        NOTIFICATIONS.into_iter().filter(|slug| !wanted.iter().any(|wanted| wanted == slug)).collect();
+    people::set_muted(tx, user.tenant_id, user.id, &muted)?;
+    let unknown = || Refusal::UserUnknown { username: user.username.clone() };
+    let (record_id, _) = users::lock_by_username(tx, user.tenant_id, &user.username)?.ok_or_else(unknown)?;
+    let what = (ChangeType::Update, ObjectType::User, user.id, record_id);
+    record_of_tenant(tx, user.tenant_id, caller, now, what, &serde_json::json!({ "muted": muted }))?;
+    notifications(tx, user)
+}

@@ -1,0 +1,381 @@
+//! Profiles: organizations as people see and change them. One with a billing account is changed through the account, so
+//! that every desk tells the same.
+
+use crate::access::{self, Demand, Guard, Target};
+use crate::role_kinds::Scene;
+use crate::{accounts, organizations, people, roles};
+use billing::account::{AccountChange, AccountDetails, AccountStatus, NewAccount};
+use billing::organization::{
+    Contact, Kind, Organization, check_contact, check_name, check_slug, check_time_zone,
+};
+use billing::phone::parse_phone;
+use billing::{Caller, ObjectType, Refusal, Tenant, TenantId};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use storage::audit::{self, Event};
+use storage::organizations::StoredOrganization;
+use storage::profiles::{self, Profile};
+use storage::users::User;
+use storage::{Connection, Outcome};
+use uuid::Uuid;
+
+/// What is said of a profile. `None`: not mentioned; `Some(None)`: shall be nothing.
+#[derive(Clone, Debug, Default)]
+pub struct ProfileFields {
+    /// Its name in addresses.
+    pub slug: Option<String>,
+    /// Its name for people.
+    pub name: Option<String>,
+    /// E-mail address.
+    pub email: Option<Option<String>>,
+    /// Phone number, in any notation.
+    pub phone: Option<Option<String>>,
+    /// Street and number.
+    pub street_address: Option<Option<String>>,
+    /// City.
+    pub locality: Option<Option<String>>,
+    /// State or province.
+    pub region: Option<Option<String>>,
+    /// Postal code.
+    pub postal_code: Option<Option<String>>,
+    /// ISO 3166-1 alpha-2.
+    pub country: Option<Option<String>>,
+    /// IANA name.
+    pub time_zone: Option<String>,
+    /// Whether it offers plans.
+    pub is_provider: Option<bool>,
+    /// Whether it buys for others.
+    pub is_bulk_buyer: Option<bool>,
+    /// Whether nobody gets a role on it by his e-mail address alone.
+    pub no_implicit_role: Option<bool>,
+    /// Address of its picture.
+    pub picture: Option<Option<String>>,
+    /// What callers keep with it, as JSON.
+    pub extra: Option<Option<String>>,
+}
+
+impl ProfileFields {
+    /// Writes what is mentioned into an organization.
+    fn apply(&self, organization: &mut Organization) -> Result<(), Refusal> {
+        if let Some(slug) = &self.slug {
+            check_slug(slug)?;
+            organization.slug.clone_from(slug);
+        }
+        if let Some(name) = &self.name {
+            check_name(name)?;
+            organization.name.clone_from(name);
+        }
+        if let Some(zone) = &self.time_zone {
+            check_time_zone(zone)?;
+            organization.time_zone.clone_from(zone);
+        }
+        organization.is_provider = self.is_provider.unwrap_or(organization.is_provider);
+        organization.is_bulk_buyer = self.is_bulk_buyer.unwrap_or(organization.is_bulk_buyer);
+        organization.no_implicit_role = self.no_implicit_role.unwrap_or(organization.no_implicit_role);
+        for (wanted, kept) in
+            [(&self.picture, &mut organization.picture), (&self.extra, &mut organization.extra)]
+        {
+            if let Some(wanted) = wanted {
+                kept.clone_from(wanted);
+            }
+        }
+        self.apply_contact(&mut organization.contact)
+    }
+
+    fn apply_contact(&self, contact: &mut Contact) -> Result<(), Refusal> {
+        if let Some(phone) = &self.phone {
+            contact.phone = phone.as_deref().map(|phone| parse_phone("phone", phone)).transpose()?;
+        }
+        let mut checked = Contact::default();
+        for (wanted, kept, checked) in [
+            (&self.email, &mut contact.email, &mut checked.email),
+            (&self.street_address, &mut contact.street_address, &mut checked.street_address),
+            (&self.locality, &mut contact.locality, &mut checked.locality),
+            (&self.region, &mut contact.region, &mut checked.region),
+            (&self.postal_code, &mut contact.postal_code, &mut checked.postal_code),
+            (&self.country, &mut contact.country, &mut checked.country),
+        ] {
+            if let Some(wanted) = wanted {
+                kept.clone_from(wanted);
+                checked.clone_from(wanted);
+            }
+        }
+        // What other desks wrote keeps their rules until it changes here.
+        check_contact(&checked)
+    }
+}
+
+/// The account's details as the organization tells them.
+fn tell(organization: &Organization, details: &mut AccountDetails) {
+    let contact = &organization.contact;
+    if details.name.as_deref().unwrap_or_default() != organization.name {
+        details.rename(organization.name.clone());
+    }
+    details.email.clone_from(&contact.email);
+    details.phone.clone_from(&contact.phone);
+    details.address1.clone_from(&contact.street_address);
+    details.city.clone_from(&contact.locality);
+    details.state.clone_from(&contact.region);
+    details.postal_code.clone_from(&contact.postal_code);
+    details.country.clone_from(&contact.country);
+}
+
+/// A profile, or a refusal.
+pub fn get(tx: &mut dyn Connection, tenant_id: TenantId, id: Uuid) -> Outcome<Profile> {
+    Ok(profiles::by_id(tx, tenant_id, id)?.ok_or(Refusal::OrganizationUnknown { id })?)
+}
+
+/// Makes a profile and opens its billing account, under its slug as external key. With a manager it is his at once.
+/// Refuses a slug that is taken; one that is not given is made of the name.
+pub fn create(
+    tx: &mut dyn Connection,
+    scene: Scene<'_>,
+    fields: &ProfileFields,
+    manager: Option<&User>,
+) -> Outcome<Profile> {
+    make(tx, scene, fields, (Kind::Organization, None, manager))
+}
+
+/// Makes the personal profile of a user, which he manages if he is there to do so. Its slug is his name, where that can
+/// be one.
+pub fn create_personal(
+    tx: &mut dyn Connection,
+    scene: Scene<'_>,
+    fields: &ProfileFields,
+    owner: &User,
+) -> Outcome<Profile> {
+    if profiles::of_person(tx, scene.tenant.tenant_id, owner.id)?.is_some() {
+        return Err(Refusal::invalid("type", "the user has a personal profile already").into());
+    }
+    let slug = Some(owner.username.clone()).filter(|name| check_slug(name).is_ok());
+    let fields = ProfileFields { slug: slug.or_else(|| fields.slug.clone()), ..fields.clone() };
+    make(tx, scene, &fields, (Kind::Personal, Some(owner), Some(owner)))
+}
+
+/// Makes a personal profile that nobody manages, with the user whose it will be once he activates himself.
+pub fn create_shadow_person(
+    tx: &mut dyn Connection,
+    scene: Scene<'_>,
+    fields: &ProfileFields,
+) -> Outcome<Profile> {
+    let person = people::PersonFields {
+        username: fields.slug.clone(),
+        email: fields.email.clone(),
+        phone: fields.phone.clone(),
+        full_name: fields.name.clone().map(Some),
+        ..people::PersonFields::default()
+    };
+    let owner = people::create(tx, scene.tenant.tenant_id, scene.caller, scene.now, &person, None)?;
+    let slug = Some(owner.username.clone()).filter(|name| check_slug(name).is_ok());
+    let fields = ProfileFields { slug: slug.or_else(|| fields.slug.clone()), ..fields.clone() };
+    make(tx, scene, &fields, (Kind::Personal, Some(&owner), None))
+}
+
+fn make(
+    tx: &mut dyn Connection,
+    scene: Scene<'_>,
+    fields: &ProfileFields,
+    (kind, owner, manager): (Kind, Option<&User>, Option<&User>),
+) -> Outcome<Profile> {
+    let Scene { tenant, caller, now } = scene;
+    let tenant_id = tenant.tenant_id;
+    let name = fields.name.clone().ok_or(Refusal::FieldMissing { field: "name" })?;
+    check_name(&name)?;
+    let slug = match &fields.slug {
+        Some(slug) => slug.clone(),
+        None => {
+            let email = fields.email.as_ref().and_then(Option::as_deref).unwrap_or_default();
+            let from_email = billing::organization::slug_of(&name).is_empty();
+            let source = if from_email { email.split('@').next().unwrap_or_default() } else { &name };
+            organizations::free_slug(tx, tenant_id, source)?
+        }
+    };
+    let mut organization = Organization::new(Uuid::new_v4(), slug, kind, name, now);
+    fields.apply(&mut organization)?;
+    organization.owner_id = owner.or(manager).map(|user| user.id);
+    let stored = organizations::insert(tx, tenant_id, caller, now, organization)?;
+    let id = stored.organization.id;
+    if let Some(manager) = manager {
+        roles::make_manager(tx, scene, manager, &stored.organization)?;
+    }
+    open_account(tx, tenant_id, caller, now, stored)?;
+    get(tx, tenant_id, id)
+}
+
+/// Opens the billing account of a profile. Its key is the slug; where an account whose profile was renamed has that, its id.
+fn open_account(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    caller: &Caller,
+    now: Timestamp,
+    stored: StoredOrganization,
+) -> Outcome<StoredOrganization> {
+    let organization = &stored.organization;
+    let slug = organization.slug.clone();
+    let external_key = match storage::accounts::by_key(tx, tenant_id, &slug)? {
+        Some(other) if other.organization_id.is_none() => return Err(Refusal::SlugTaken { slug }.into()),
+        Some(_) => None,
+        None => Some(slug),
+    };
+    let mut details = AccountDetails::default();
+    tell(organization, &mut details);
+    let time_zone = Some(organization.time_zone.clone());
+    let new = NewAccount { external_key, details, time_zone, ..NewAccount::default() };
+    let account = accounts::open(tx, tenant_id, caller, now, &new)?;
+    organizations::join(tx, tenant_id, caller, now, stored, &account)
+}
+
+/// Turns the personal profile of a user into an organization that he manages. Refuses where he has none.
+pub fn convert_from_personal(
+    tx: &mut dyn Connection,
+    scene: Scene<'_>,
+    user: &User,
+    fields: &ProfileFields,
+) -> Outcome<Profile> {
+    let Scene { tenant, caller, now } = scene;
+    let tenant_id = tenant.tenant_id;
+    let personal = profiles::of_person(tx, tenant_id, user.id)?;
+    let no_profile = || Refusal::invalid("detail", format!("{} has no personal profile", user.username));
+    let id = personal.ok_or_else(no_profile)?.organization.organization.id;
+    let mut stored = save(tx, tenant_id, caller, now, id, fields)?;
+    stored.organization.kind = Kind::Organization;
+    let stored = organizations::save(tx, tenant_id, caller, now, stored)?;
+    roles::make_manager(tx, scene, user, &stored.organization)?;
+    if stored.organization.account_id.is_none() && stored.organization.parent_id.is_none() {
+        open_account(tx, tenant_id, caller, now, stored)?;
+    }
+    get(tx, tenant_id, id)
+}
+
+/// Changes a profile; the user of a personal one follows. Only those who manage the broker say who is a provider.
+pub fn change(
+    tx: &mut dyn Connection,
+    tenant: &Tenant,
+    caller: &Caller,
+    now: Timestamp,
+    (actor, id): (&User, Uuid),
+    fields: &ProfileFields,
+) -> Outcome<Profile> {
+    let tenant_id = tenant.tenant_id;
+    let before = get(tx, tenant_id, id)?.organization.organization;
+    if fields.is_provider.is_some_and(|wanted| wanted != before.is_provider) {
+        let demand = Demand::write(Guard::Broker).frictionless();
+        access::check(tx, tenant, now, actor, demand, Target::default())?;
+    }
+    let stored = save(tx, tenant_id, caller, now, id, fields)?;
+    if let (Kind::Personal, Some(owner_id)) = (before.kind, before.owner_id)
+        && let Some(owner) = storage::users::by_id(tx, owner_id)?
+    {
+        let person = people::PersonFields {
+            username: fields.slug.clone().filter(|slug| *slug != before.slug),
+            email: fields.email.clone(),
+            phone: fields.phone.clone(),
+            full_name: fields.name.clone().map(Some),
+            ..people::PersonFields::default()
+        };
+        people::save(tx, tenant_id, caller, now, &owner.username, &person)?;
+    }
+    let changes = changes(&before, &stored.organization);
+    if !changes.is_empty() {
+        let metadata = json!({ "changes": changes }).to_string();
+        let event = Event {
+            event_type: "PROFILE_UPDATED",
+            object_type: ObjectType::Organization,
+            object_id: Some(id),
+            metadata: Some(&metadata),
+        };
+        audit::publish(tx, tenant_id, stored.organization.account_id, caller.user_token, now, &event)?;
+    }
+    get(tx, tenant_id, id)
+}
+
+/// What differs, under the contract's names: before and after.
+fn changes(before: &Organization, after: &Organization) -> Map<String, Value> {
+    let shown = |organization: &Organization| {
+        let contact = &organization.contact;
+        json!({
+            "slug": organization.slug, "full_name": organization.name, "email": contact.email, "phone": contact.phone,
+            "street_address": contact.street_address, "locality": contact.locality, "region": contact.region,
+            "postal_code": contact.postal_code, "country": contact.country,
+            "default_timezone": organization.time_zone, "is_provider": organization.is_provider,
+            "is_bulk_buyer": organization.is_bulk_buyer, "extra": organization.extra
+        })
+    };
+    let (pre, post) = (shown(before), shown(after));
+    let fields = pre.as_object().into_iter().flatten();
+    fields
+        .filter(|(name, value)| post.get(name) != Some(value))
+        .map(|(name, value)| (name.clone(), json!({ "pre": value, "post": post.get(name) })))
+        .collect()
+}
+
+/// Writes what is mentioned: first into the account, which is locked first, then into the organization.
+pub(crate) fn save(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    caller: &Caller,
+    now: Timestamp,
+    id: Uuid,
+    fields: &ProfileFields,
+) -> Outcome<StoredOrganization> {
+    let unknown = Refusal::OrganizationUnknown { id };
+    let before = organizations::get(tx, tenant_id, id)?;
+    let mut wanted = before.clone();
+    fields.apply(&mut wanted)?;
+    if let Some(account_id) = before.account_id
+        && (before.name != wanted.name || before.contact != wanted.contact)
+    {
+        let change = |account: &billing::account::Account| {
+            let mut organization = before.clone();
+            organization.follow(account);
+            fields.apply(&mut organization)?;
+            let mut details = account.details.clone();
+            tell(&organization, &mut details);
+            Ok(AccountChange { details, ..AccountChange::default() })
+        };
+        accounts::change(tx, tenant_id, account_id, caller, now, &change)?;
+    }
+    let mut stored = storage::organizations::lock(tx, tenant_id, id)?.ok_or(unknown)?;
+    fields.apply(&mut stored.organization)?;
+    organizations::save(tx, tenant_id, caller, now, stored)
+}
+
+/// Archives a profile: it bears a name that says so, nobody has a role on it, and its account is archived with all its
+/// books. The user of a personal one goes with it. Refuses the broker, without whom there is no site.
+pub fn delete(
+    tx: &mut dyn Connection,
+    tenant: &Tenant,
+    caller: &Caller,
+    now: Timestamp,
+    id: Uuid,
+) -> Outcome<()> {
+    let tenant_id = tenant.tenant_id;
+    if id == tenant.id {
+        return Err(Refusal::invalid("detail", "The profile of the site itself cannot be deleted").into());
+    }
+    let before = organizations::get(tx, tenant_id, id)?;
+    let slug = format!("_archive_{}", id.simple());
+    let site = organizations::get(tx, tenant_id, tenant.id)?.slug;
+    let email = Some(format!("{slug}@{site}"));
+    if let Some(account_id) = before.account_id {
+        let change = |account: &billing::account::Account| {
+            let details = AccountDetails { email: email.clone(), ..account.details.clone() };
+            Ok(AccountChange { status: Some(AccountStatus::Archived), details, ..AccountChange::default() })
+        };
+        accounts::change(tx, tenant_id, account_id, caller, now, &change)?;
+    }
+    let mut stored =
+        storage::organizations::lock(tx, tenant_id, id)?.ok_or(Refusal::OrganizationUnknown { id })?;
+    stored.organization.slug = slug;
+    stored.organization.contact.email = email;
+    stored.organization.picture = None;
+    stored.organization.is_active = false;
+    organizations::save(tx, tenant_id, caller, now, stored)?;
+    profiles::remove_roles(tx, tenant_id, id)?;
+    if let (Kind::Personal, Some(owner_id)) = (before.kind, before.owner_id)
+        && let Some(owner) = storage::users::by_id(tx, owner_id)?
+    {
+        people::archive(tx, tenant_id, caller, now, &owner)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,190 @@
+//! Organizations as profiles: each with the person whose it is, in lists; and the pictures of both.
+
+use crate::list::{List, Spec};
+use crate::organizations::StoredOrganization;
+use crate::{Connection, Engine, Row, StoreError, Value, organizations};
+use billing::TenantId;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+/// A profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// The organization.
+    pub organization: StoredOrganization,
+    /// The user whose it is; only personal ones have him.
+    pub person: Option<ProfilePerson>,
+}
+
+/// What a personal profile shows of its user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProfilePerson {
+    /// Whether he has a password.
+    pub has_credentials: bool,
+    /// Name and surname.
+    pub full_name: Option<String>,
+    /// What he likes to be called.
+    pub nick_name: Option<String>,
+    /// Language code.
+    pub lang: Option<String>,
+}
+
+const FROM: &str = "organizations AS o LEFT JOIN users AS u ON u.id = o.owner_id AND o.kind = 'personal'";
+
+const LAST_NAME: &str = "SUBSTR(u.full_name, INSTR(u.full_name, ' ') + 1)";
+
+/// Lists of profiles.
+pub const PROFILES: Spec = Spec {
+    from: FROM,
+    searched: &[
+        ("slug", "o.slug"),
+        ("full_name", "o.name"),
+        ("email", "o.email"),
+        ("phone", "o.phone"),
+        ("street_address", "o.street_address"),
+        ("locality", "o.locality"),
+        ("region", "o.region"),
+        ("postal_code", "o.postal_code"),
+        ("country", "o.country"),
+        ("username", "u.username"),
+        ("first_name", "u.full_name"),
+        ("last_name", LAST_NAME),
+    ],
+    sorted: &[("full_name", "o.name"), ("created_at", "o.created_at")],
+    default_order: "o.name, o.slug",
+    dated: "o.created_at",
+    splits_words: false,
+};
+
+/// All profiles of a tenant that were not deleted.
+pub fn list(engine: Engine, tenant_id: TenantId) -> List {
+    let mut list = List::new(engine, PROFILES);
+    let (tenant, active) = (list.bind(Value::Integer(tenant_id.0)), list.bind(Value::Bool(true)));
+    list.filter(format!("o.tenant_id = {tenant} AND o.is_active = {active}"));
+    list
+}
+
+/// Keeps only the profiles that a user manages.
+pub fn managed_by(list: &mut List, tenant_id: TenantId, user_id: Uuid, role: &str, now: Timestamp) {
+    let tenant = list.bind(Value::Integer(tenant_id.0));
+    let user = list.bind(Value::Uuid(user_id));
+    let role = list.bind(Value::Text(role.to_owned()));
+    let now = list.bind(Value::Integer(now.as_microsecond()));
+    list.filter(format!(
+        "o.id IN (SELECT r.organization_id FROM organization_roles AS r
+             JOIN role_descriptions AS d ON d.tenant_id = {tenant} AND d.id = r.role_description_id
+             WHERE r.tenant_id = {tenant} AND r.user_id = {user} AND d.slug = {role} AND r.grant_key IS NULL
+               AND r.request_key IS NULL AND (r.ends_at IS NULL OR r.ends_at > {now}))"
+    ));
+}
+
+/// Keeps only the profiles with an e-mail address.
+pub fn with_email(list: &mut List) {
+    list.filter("o.email IS NOT NULL".to_owned());
+}
+
+fn columns() -> String {
+    let own: Vec<String> =
+        organizations::COLUMNS.split(',').map(|column| format!("o.{}", column.trim())).collect();
+    format!("{}, u.id, u.password_hash IS NOT NULL, u.full_name, u.nick_name, u.lang", own.join(", "))
+}
+
+fn read(mut row: Row) -> Result<Profile, StoreError> {
+    let organization = organizations::read_from(&mut row)?;
+    let user_id: Option<Uuid> = row.next()?;
+    let person = ProfilePerson {
+        has_credentials: row.next()?,
+        full_name: row.next()?,
+        nick_name: row.next()?,
+        lang: row.next()?,
+    };
+    Ok(Profile { organization, person: user_id.map(|_| person) })
+}
+
+/// A window (offset and size) of a list of profiles.
+pub fn page(tx: &mut dyn Connection, list: &List, window: (i64, i64)) -> Result<Vec<Profile>, StoreError> {
+    list.rows(tx, &columns(), window, read)
+}
+
+/// The profile with this id, also a deleted one.
+pub fn by_id(tx: &mut dyn Connection, tenant_id: TenantId, id: Uuid) -> Result<Option<Profile>, StoreError> {
+    let sql = format!("SELECT {} FROM {FROM} WHERE o.tenant_id = $1 AND o.id = $2", columns());
+    tx.query_optional(&sql, &[tenant_id.0.into(), id.into()])?.map(read).transpose()
+}
+
+/// The personal profile of a user.
+pub fn of_person(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    user_id: Uuid,
+) -> Result<Option<Profile>, StoreError> {
+    let sql = format!(
+        "SELECT {} FROM {FROM} WHERE o.tenant_id = $1 AND o.owner_id = $2 AND o.kind = 'personal' AND o.is_active = $3
+         ORDER BY o.record_id LIMIT 1",
+        columns()
+    );
+    tx.query_optional(&sql, &[tenant_id.0.into(), user_id.into(), true.into()])?.map(read).transpose()
+}
+
+/// Whether accounts wait for an organization.
+pub fn accounts_wait(tx: &mut dyn Connection, tenant_id: TenantId) -> Result<bool, StoreError> {
+    let row = tx.query_optional(
+        "SELECT record_id FROM accounts WHERE tenant_id = $1 AND organization_id IS NULL LIMIT 1",
+        &[tenant_id.0.into()],
+    )?;
+    Ok(row.is_some())
+}
+
+/// Takes the roles of all users on an organization away.
+pub fn remove_roles(tx: &mut dyn Connection, tenant_id: TenantId, id: Uuid) -> Result<u64, StoreError> {
+    tx.execute(
+        "DELETE FROM organization_roles WHERE tenant_id = $1 AND organization_id = $2",
+        &[tenant_id.0.into(), id.into()],
+    )
+}
+
+/// An uploaded picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    /// Digest of the content and the ending that its type has.
+    pub name: String,
+    /// Its type.
+    pub content_type: String,
+    /// The file.
+    pub content: Vec<u8>,
+}
+
+/// Keeps a picture, unless it is known.
+pub fn insert_picture(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    picture: &Picture,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO pictures (tenant_id, name, content_type, content, created_at) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT DO NOTHING",
+        &[
+            tenant_id.0.into(),
+            (&picture.name).into(),
+            (&picture.content_type).into(),
+            (&picture.content).into(),
+            now.into(),
+        ],
+    )?;
+    Ok(())
+}
+
+/// The picture of this name.
+pub fn picture(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    name: &str,
+) -> Result<Option<Picture>, StoreError> {
+    let row = tx.query_optional(
+        "SELECT name, content_type, content FROM pictures WHERE tenant_id = $1 AND name = $2",
+        &[tenant_id.0.into(), name.into()],
+    )?;
+    row.map(|mut row| Ok(Picture { name: row.next()?, content_type: row.next()?, content: row.next()? }))
+        .transpose()
+}
