@@ -4,12 +4,18 @@
 //! One file a resource: its JSON, its handlers, its routes. [`session`] knows who calls, [`error`] the error bodies,
 //! [`list`] the conventions of every list.
 
+mod adoption;
 mod error;
+mod fields;
 mod json;
 mod list;
+mod paging;
+mod pictures;
+mod profiles;
 mod root;
 mod session;
 mod shapes;
+mod typeahead;
 mod users;
 
 use edge::{About, Route, openapi_document};
@@ -17,7 +23,10 @@ use serde_json::{Value, json};
 
 /// All operations of this desk.
 pub fn routes() -> Vec<Route> {
-    [root::routes(), users::routes()].into_iter().flatten().collect()
+    [root::routes(), profiles::routes(), pictures::routes(), typeahead::routes(), users::routes()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// The router of this desk. A path answers 405 to methods that it does not take, with this desk's error body.
@@ -28,8 +37,12 @@ pub fn router() -> axum::Router<edge::SharedEdge> {
 }
 
 /// A file per group. A path may be in several of them, an operation only in one.
-const GROUPS: &[(&str, &str)] =
-    &[("root", include_str!("../openapi/root.json")), ("users", include_str!("../openapi/users.json"))];
+const GROUPS: &[(&str, &str)] = &[
+    ("root", include_str!("../openapi/root.json")),
+    ("profiles", include_str!("../openapi/profiles.json")),
+    ("typeahead", include_str!("../openapi/typeahead.json")),
+    ("users", include_str!("../openapi/users.json")),
+];
 
 const DESCRIPTION: &str = "\
 Profiles, people and roles, as DjaoApp serves them.\n\n\

@@ -4,6 +4,7 @@ use crate::json::{extra, instant};
 use billing::organization::Organization;
 use serde::Serialize;
 use serde_json::Value;
+use storage::profiles::Profile;
 use storage::users::User;
 
 /// A user inside a list.
@@ -89,5 +90,100 @@ impl ProfileShort {
             credentials: has_credentials,
             created_at: instant(organization.created_at),
         }
+    }
+
+    /// The same with what is known of its person; a person is shown by the name he likes.
+    pub(crate) fn of_profile(profile: &Profile) -> ProfileShort {
+        let person = profile.person.as_ref();
+        let has_credentials = person.is_some_and(|person| person.has_credentials);
+        let short = ProfileShort::of(&profile.organization.organization, has_credentials);
+        match person.and_then(|person| person.nick_name.clone()).filter(|name| !name.is_empty()) {
+            Some(printable_name) => ProfileShort { printable_name, ..short },
+            None => short,
+        }
+    }
+
+    /// A user who has no profile.
+    pub(crate) fn of_user(user: &User) -> ProfileShort {
+        let UserShort { slug, printable_name, picture, .. } = UserShort::of(user);
+        ProfileShort {
+            slug,
+            printable_name,
+            picture,
+            kind: "user",
+            credentials: user.password_hash.is_some(),
+            created_at: instant(user.person.created_at),
+        }
+    }
+}
+
+/// A profile with all details.
+#[derive(Serialize)]
+pub(crate) struct ProfileDetail {
+    #[serde(flatten)]
+    short: ProfileShort,
+    full_name: String,
+    email: Option<String>,
+    phone: String,
+    street_address: String,
+    locality: String,
+    region: String,
+    postal_code: String,
+    country: String,
+    default_timezone: String,
+    is_provider: bool,
+    is_bulk_buyer: bool,
+    no_implicit_role: bool,
+    extra: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nick_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lang: Option<String>,
+}
+
+impl ProfileDetail {
+    pub(crate) fn of(profile: &Profile) -> ProfileDetail {
+        let organization = &profile.organization.organization;
+        let contact = &organization.contact;
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let person = profile.person.as_ref();
+        ProfileDetail {
+            short: ProfileShort::of_profile(profile),
+            full_name: organization.name.clone(),
+            email: contact.email.clone(),
+            phone: text(&contact.phone),
+            street_address: text(&contact.street_address),
+            locality: text(&contact.locality),
+            region: text(&contact.region),
+            postal_code: text(&contact.postal_code),
+            country: text(&contact.country),
+            default_timezone: organization.time_zone.clone(),
+            is_provider: organization.is_provider,
+            is_bulk_buyer: organization.is_bulk_buyer,
+            no_implicit_role: organization.no_implicit_role,
+            extra: extra(organization.extra.as_deref()),
+            nick_name: person.map(|person| {
+                let full_name = person.full_name.clone().unwrap_or_default();
+                let first_name = full_name.split_whitespace().next().unwrap_or_default().to_owned();
+                person.nick_name.clone().unwrap_or(first_name)
+            }),
+            lang: person.map(|person| person.lang.clone().unwrap_or_else(|| "en".to_owned())),
+        }
+    }
+}
+
+/// A profile with all that belongs to it.
+#[derive(Serialize)]
+pub(crate) struct ProfileWhole {
+    #[serde(flatten)]
+    detail: ProfileDetail,
+    subscriptions: Vec<Value>,
+    activities: Vec<Value>,
+}
+
+impl ProfileWhole {
+    pub(crate) fn of(profile: &Profile) -> ProfileWhole {
+        // Nothing can be subscribed yet, so that both lists are empty for every profile.
+        ProfileWhole { detail: ProfileDetail::of(profile), subscriptions: Vec::new(), activities: Vec::new() }
     }
 }

@@ -1,27 +1,212 @@
-//! Users: one of them.
+//! Users: all of them, and one of them.
 
-use crate::error::{Answer, ERRORS};
+use crate::error::{Answer, ERRORS, Early, bad_field};
+use crate::fields::{self, Members};
+use crate::json::Body;
+use crate::list::ListQuery;
+use crate::paging::{self, with_detail};
 use crate::session::Member;
-use crate::shapes::UserDetail;
+use crate::shapes::{UserDetail, UserShort};
 use axum::extract::{Path, State};
-use axum::routing::get;
+use axum::routing::{delete, get, patch, post, put};
+use billing::Refusal;
 use edge::{Reply, Route, SharedEdge, route};
 use http::StatusCode;
 use operations::access::{self, Demand, Guard, Target};
-use storage::Connection;
+use operations::people::{self, PersonFields};
+use serde_json::{Value, json};
+use storage::people::CONTACTS;
+use storage::users::User;
+use storage::{Connection, Outcome};
+
+/// Shortest password, in characters.
+const PASSWORD_LENGTH: usize = 10;
 
 pub(crate) fn routes() -> Vec<Route> {
-    vec![route("GET", "/api/users/{user}", get(read_user))]
+    let notifications = "/api/users/{user}/notifications";
+    vec![
+        route("GET", "/api/users", get(list)),
+        route("POST", "/api/users", post(create)),
+        route("GET", "/api/users/{user}", get(read_user)),
+        route("PUT", "/api/users/{user}", put(replace)),
+        route("PATCH", "/api/users/{user}", patch(change)),
+        route("DELETE", "/api/users/{user}", delete(remove)),
+        route("GET", notifications, get(read_notifications)),
+        route("PUT", notifications, put(set_notifications)),
+        route("PATCH", notifications, patch(set_notifications)),
+    ]
+}
+
+/// The user of this name, if the caller may do with him what he wants.
+fn open_to(tx: &mut dyn Connection, member: &Member, username: &str, demand: Demand) -> Outcome<User> {
+    let (tenant, now) = (&member.session.tenant, member.session.now);
+    let user = access::user(tx, tenant.tenant_id, username)?;
+    let target = Target { user: Some(&user), ..Target::default() };
+    access::check(tx, tenant, now, &member.login.user, demand.frictionless(), target)?;
+    Ok(user)
+}
+
+fn person_fields(members: &Members) -> Result<PersonFields, Early> {
+    Ok(PersonFields {
+        username: fields::filled(members, "username")?,
+        email: fields::text(members, "email")?,
+        phone: fields::text(members, "phone")?,
+        full_name: fields::text(members, "full_name")?,
+        nick_name: fields::text(members, "nick_name")?,
+        lang: fields::text(members, "lang")?,
+        picture: None,
+        extra: fields::extra(members)?,
+    })
+}
+
+async fn list(State(edge): State<SharedEdge>, member: Member, query: ListQuery) -> Answer {
+    let work = move |tx: &mut dyn Connection| {
+        let (tenant, now) = (&member.session.tenant, member.session.now);
+        let demand = Demand::read(Guard::Broker);
+        access::check(tx, tenant, now, &member.login.user, demand, Target::default())?;
+        let mut list = storage::people::list(tx.engine(), CONTACTS, tenant.tenant_id);
+        let zone = paging::zone(tx, tenant)?;
+        if let Err(early) = paging::apply(&query, &mut list, &CONTACTS, &zone, None) {
+            return Ok(early.0);
+        }
+        paging::answer(tx, &query, &member.base, &list, |tx, window| {
+            let found = storage::people::page(tx, &list, window)?;
+            Ok(found.iter().map(UserShort::of).collect())
+        })
+    };
+    Ok(edge.read(&ERRORS, work).await)
+}
+
+async fn create(State(edge): State<SharedEdge>, member: Member, Body(members): Body<Members>) -> Answer {
+    let fields = person_fields(&members)?;
+    let is_nothing = |field: &Option<Option<String>>| field.as_ref().is_none_or(Option::is_none);
+    if is_nothing(&fields.email) && is_nothing(&fields.phone) {
+        let why = ["Either an e-mail address or a phone number is required."];
+        return Err(Reply::json(StatusCode::BAD_REQUEST, &json!({ "email": why, "phone": why })).into());
+    }
+    if is_nothing(&fields.full_name) {
+        return Err(bad_field("full_name", "This field is required.").into());
+    }
+    // The guard goes first: hashing is dear.
+    check_broker(&edge, &member).await?;
+    let password_hash = match fields::filled(&members, "new_password")? {
+        None => None,
+        Some(password) if password.chars().count() < PASSWORD_LENGTH => {
+            return Err(Refusal::FieldTooShort { field: "new_password", limit: PASSWORD_LENGTH }.into());
+        }
+        Some(password) => Some(edge.hash(&password).await.map_err(|error| Early(ERRORS.reply(&error)))?),
+    };
+    let session = member.session.clone();
+    let work = move |tx: &mut dyn Connection| {
+        let (tenant, caller, now) = (&member.session.tenant, &member.session.caller, member.session.now);
+        let demand = Demand::write(Guard::Broker);
+        access::check(tx, tenant, now, &member.login.user, demand, Target::default())?;
+        let user = people::create(tx, tenant.tenant_id, caller, now, &fields, password_hash.clone())?;
+        Ok(Reply::json(StatusCode::CREATED, &UserDetail::of(&user))
+            .with("Location", format!("{}/api/users/{}", member.base, user.username)))
+    };
+    Ok(edge.write(&session, &ERRORS, work).await)
+}
+
+async fn check_broker(edge: &SharedEdge, member: &Member) -> Result<(), Early> {
+    let (tenant, user, now) = (member.session.tenant.clone(), member.login.user.clone(), member.session.now);
+    edge.store
+        .read_point(move |tx| {
+            access::check(tx, &tenant, now, &user, Demand::write(Guard::Broker), Target::default())
+        })
+        .await
+        .map_err(|error| Early(ERRORS.reply(&error)))
 }
 
 async fn read_user(State(edge): State<SharedEdge>, member: Member, Path(username): Path<String>) -> Answer {
     let work = move |tx: &mut dyn Connection| {
-        let (tenant, now) = (&member.session.tenant, member.session.now);
-        let user = access::user(tx, tenant.tenant_id, &username)?;
-        let demand = Demand::read(Guard::SelfUser).frictionless();
-        let target = Target { user: Some(&user), ..Target::default() };
-        access::check(tx, tenant, now, &member.login.user, demand, target)?;
+        let user = open_to(tx, &member, &username, Demand::read(Guard::SelfUser))?;
         Ok(Reply::json(StatusCode::OK, &UserDetail::of(&user)))
     };
     Ok(edge.read_point(&ERRORS, work).await)
+}
+
+async fn replace(
+    State(edge): State<SharedEdge>,
+    member: Member,
+    Path(username): Path<String>,
+    Body(members): Body<Members>,
+) -> Answer {
+    if !members.contains_key("full_name") {
+        return Err(bad_field("full_name", "This field is required.").into());
+    }
+    save(edge, member, username, members).await
+}
+
+async fn change(
+    State(edge): State<SharedEdge>,
+    member: Member,
+    Path(username): Path<String>,
+    Body(members): Body<Members>,
+) -> Answer {
+    save(edge, member, username, members).await
+}
+
+async fn save(edge: SharedEdge, member: Member, username: String, members: Members) -> Answer {
+    let fields = person_fields(&members)?;
+    let session = member.session.clone();
+    let work = move |tx: &mut dyn Connection| {
+        let user = open_to(tx, &member, &username, Demand::write(Guard::SelfUser))?;
+        let (caller, now) = (&member.session.caller, member.session.now);
+        let user = people::change(tx, user.tenant_id, caller, now, &username, &fields)?;
+        Ok(with_detail(StatusCode::OK, &UserDetail::of(&user), "User was updated."))
+    };
+    Ok(edge.write(&session, &ERRORS, work).await)
+}
+
+async fn remove(State(edge): State<SharedEdge>, member: Member, Path(username): Path<String>) -> Answer {
+    let session = member.session.clone();
+    let work = move |tx: &mut dyn Connection| {
+        open_to(tx, &member, &username, Demand::write(Guard::SelfUser))?;
+        let (tenant, caller, now) = (&member.session.tenant, &member.session.caller, member.session.now);
+        people::delete(tx, tenant, caller, now, &username)?;
+        Ok(Reply::empty(StatusCode::NO_CONTENT))
+    };
+    Ok(edge.write(&session, &ERRORS, work).await)
+}
+
+async fn read_notifications(
+    State(edge): State<SharedEdge>,
+    member: Member,
+    Path(username): Path<String>,
+) -> Answer {
+    let work = move |tx: &mut dyn Connection| {
+        let user = open_to(tx, &member, &username, Demand::read(Guard::SelfUser))?;
+        let enabled = people::notifications(tx, &user)?;
+        Ok(Reply::json(StatusCode::OK, &json!({ "notifications": enabled })))
+    };
+    Ok(edge.read_point(&ERRORS, work).await)
+}
+
+async fn set_notifications(
+    State(edge): State<SharedEdge>,
+    member: Member,
+    Path(username): Path<String>,
+    Body(members): Body<Members>,
+) -> Answer {
+    let wanted = wanted_notifications(&members)?;
+    let session = member.session.clone();
+    let work = move |tx: &mut dyn Connection| {
+        let user = open_to(tx, &member, &username, Demand::write(Guard::SelfUser))?;
+        let (caller, now) = (&member.session.caller, member.session.now);
+        let enabled = people::set_notifications(tx, caller, now, &user, &wanted)?;
+        Ok(Reply::json(StatusCode::OK, &json!({ "notifications": enabled })))
+    };
+    Ok(edge.write(&session, &ERRORS, work).await)
+}
+
+fn wanted_notifications(members: &Members) -> Result<Vec<String>, Early> {
+    let wrong = || Early(bad_field("notifications", "must be a list of kinds of notifications"));
+    match members.get("notifications") {
+        None => Err(bad_field("notifications", "This field is required.").into()),
+        Some(Value::Array(slugs)) => {
+            slugs.iter().map(|slug| slug.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
+        }
+        Some(_) => Err(wrong()),
+    }
 }

@@ -161,6 +161,7 @@ pub fn change(
             name: fields.full_name.clone().flatten(),
             email: fields.email.as_ref().map(|_| user.email.clone()),
             phone: fields.phone.as_ref().map(|_| user.person.phone.clone()),
+            picture: fields.picture.clone(),
             ..profiles::ProfileFields::default()
         };
         profiles::save(tx, tenant_id, caller, now, profile.organization.organization.id, &wanted)?;

@@ -12,6 +12,7 @@ use billing::phone::parse_phone;
 use billing::{Caller, ObjectType, Refusal, Tenant, TenantId};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 use storage::audit::{self, Event};
 use storage::organizations::StoredOrganization;
 use storage::profiles::{self, Profile};
@@ -123,6 +124,13 @@ fn tell(organization: &Organization, details: &mut AccountDetails) {
 /// A profile, or a refusal.
 pub fn get(tx: &mut dyn Connection, tenant_id: TenantId, id: Uuid) -> Outcome<Profile> {
     Ok(profiles::by_id(tx, tenant_id, id)?.ok_or(Refusal::OrganizationUnknown { id })?)
+}
+
+/// The name of a picture: a digest of its content, and the ending that says its type.
+pub fn picture_name(content: &[u8], ending: &str) -> String {
+    let digest = Sha256::digest(content);
+    let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{digits}.{ending}")
 }
 
 /// Makes a profile and opens its billing account, under its slug as external key. With a manager it is his at once.

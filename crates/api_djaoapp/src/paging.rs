@@ -1,0 +1,90 @@
+//! A list as the storage answers it, from what a request asks.
+
+use crate::error::{Early, detail};
+use crate::list::ListQuery;
+use edge::Reply;
+use http::StatusCode;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use serde_json::{Map, json};
+use storage::list::{Column, List, Spec};
+use storage::{Connection, Outcome};
+
+/// Puts `q`, `q_f`, `o`, `start_at` and `ends_at` onto a list. `until` is the end when the request names none.
+pub(crate) fn apply(
+    query: &ListQuery,
+    list: &mut List,
+    spec: &Spec,
+    zone: &TimeZone,
+    until: Option<Timestamp>,
+) -> Result<(), Early> {
+    let names = |columns: &'static [Column]| columns.iter().map(|(name, _)| *name).collect::<Vec<_>>();
+    let searched = names(spec.searched);
+    list.search(&query.fields(&searched), &terms(query, spec));
+    for (name, is_reverse) in query.order(&names(spec.sorted)) {
+        list.order_by(name, is_reverse);
+    }
+    list.between(query.instant("start_at", zone)?, query.instant("ends_at", zone)?.or(until));
+    Ok(())
+}
+
+/// The search terms, of some lists word by word.
+pub(crate) fn terms(query: &ListQuery, spec: &Spec) -> Vec<String> {
+    let terms = query.terms();
+    if !spec.splits_words {
+        return terms;
+    }
+    terms.iter().flat_map(|term| term.split_whitespace().map(str::to_owned)).collect()
+}
+
+/// The time zone in which a site reads dates without an offset: its broker's.
+pub(crate) fn zone(tx: &mut dyn Connection, tenant: &billing::Tenant) -> Outcome<TimeZone> {
+    let broker = storage::organizations::by_id(tx, tenant.tenant_id, tenant.id)?;
+    let zone = broker.and_then(|broker| billing::time::zone(&broker.organization.time_zone));
+    Ok(zone.unwrap_or(TimeZone::UTC))
+}
+
+/// The answer with the wanted page of a list.
+pub(crate) fn answer<T: Serialize>(
+    tx: &mut dyn Connection,
+    query: &ListQuery,
+    base: &str,
+    list: &List,
+    page: impl FnOnce(&mut dyn Connection, (i64, i64)) -> Outcome<Vec<T>>,
+) -> Outcome<Reply> {
+    let count = list.count(tx)?;
+    let window = match query.window(count) {
+        Ok(window) => window,
+        Err(early) => return Ok(early.0),
+    };
+    let items = page(tx, window)?;
+    Ok(query.envelope(base, Map::new(), count, &items))
+}
+
+/// Most candidates that are proposed for what somebody types.
+const CANDIDATES_LIMIT: usize = 5;
+
+/// How many candidates a request may be answered with.
+pub(crate) fn candidates_limit(query: &ListQuery, spec: &Spec) -> usize {
+    terms(query, spec).len().max(CANDIDATES_LIMIT)
+}
+
+/// The answer with candidates; with none of them when there are too many.
+pub(crate) fn candidates<T: Serialize>(mut found: Vec<T>, limit: usize) -> Reply {
+    if found.len() > limit {
+        found.clear();
+    }
+    Reply::json(StatusCode::OK, &json!({ "count": found.len(), "results": found }))
+}
+
+/// 201 or 200 with a message for people beside what was made or changed.
+pub(crate) fn with_detail(status: StatusCode, shown: &impl Serialize, message: &str) -> Reply {
+    match serde_json::to_value(shown) {
+        Ok(serde_json::Value::Object(mut members)) => {
+            members.insert("detail".to_owned(), json!(message));
+            Reply::json(status, &members)
+        }
+        _ => detail(status, message),
+    }
+}

@@ -1,0 +1,255 @@
+//! Profiles: all of them, one of them, and those of a user.
+
+use crate::adoption::{adopt_all, adopt_for};
+use crate::error::{Answer, ERRORS, Early, bad_field};
+use crate::fields::{self, Members};
+use crate::json::Body;
+use crate::list::ListQuery;
+use crate::paging::{self, with_detail};
+use crate::session::Member;
+use crate::shapes::{ProfileDetail, ProfileWhole};
+use axum::extract::{Path, State};
+use axum::routing::{delete, get, patch, post, put};
+use billing::organization::Organization;
+use edge::{Reply, Route, SharedEdge, route};
+use http::StatusCode;
+use operations::access::{self, Demand, Guard, Target};
+use operations::profiles::{self, ProfileFields};
+use operations::role_kinds::Scene;
+use operations::sites::MANAGER;
+use storage::profiles::PROFILES;
+use storage::{Connection, Outcome};
+
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        route("GET", "/api/profile", get(list)),
+        route("GET", "/api/profile/{profile}", get(read)),
+        route("PUT", "/api/profile/{profile}", put(replace)),
+        route("PATCH", "/api/profile/{profile}", patch(change)),
+        route("DELETE", "/api/profile/{profile}", delete(remove)),
+        route("GET", "/api/users/{user}/profiles", get(list_of_user)),
+        route("POST", "/api/users/{user}/profiles", post(create)),
+    ]
+}
+
+/// What a body says of a profile.
+pub(crate) fn profile_fields(members: &Members) -> Result<ProfileFields, Early> {
+    let time_zone = fields::filled(members, "default_timezone")?;
+    Ok(ProfileFields {
+        slug: fields::filled(members, "slug")?,
+        name: fields::filled(members, "full_name")?,
+        email: fields::text(members, "email")?,
+        phone: fields::text(members, "phone")?,
+        street_address: fields::text(members, "street_address")?,
+        locality: fields::text(members, "locality")?,
+        region: fields::text(members, "region")?,
+        postal_code: fields::text(members, "postal_code")?,
+        country: fields::text(members, "country")?,
+        time_zone,
+        is_provider: fields::flag(members, "is_provider")?,
+        is_bulk_buyer: fields::flag(members, "is_bulk_buyer")?,
+        no_implicit_role: fields::flag(members, "no_implicit_role")?,
+        picture: None,
+        extra: fields::extra(members)?,
+    })
+}
+
+/// Refuses a type that is none; says whether it is a person's.
+pub(crate) fn is_personal(members: &Members) -> Result<bool, Early> {
+    match fields::text(members, "type")?.flatten().as_deref() {
+        None | Some("organization") => Ok(false),
+        Some("personal") => Ok(true),
+        Some(_) => Err(bad_field("type", "must be organization or personal").into()),
+    }
+}
+
+async fn list(State(edge): State<SharedEdge>, member: Member, query: ListQuery) -> Answer {
+    check_broker(&edge, &member).await?;
+    adopt_all(&edge, &member.session).await?;
+    let work = move |tx: &mut dyn Connection| {
+        let (tenant, now) = (&member.session.tenant, member.session.now);
+        let demand = Demand::read(Guard::Broker);
+        access::check(tx, tenant, now, &member.login.user, demand, Target::default())?;
+        let mut list = storage::profiles::list(tx.engine(), tenant.tenant_id);
+        let zone = paging::zone(tx, tenant)?;
+        if let Err(early) = paging::apply(&query, &mut list, &PROFILES, &zone, None) {
+            return Ok(early.0);
+        }
+        page(tx, &query, &member.base, &list)
+    };
+    Ok(edge.read(&ERRORS, work).await)
+}
+
+/// Nobody may cause the adoption of accounts by a list that he may not see.
+async fn check_broker(edge: &SharedEdge, member: &Member) -> Result<(), Early> {
+    let (tenant, user, now) = (member.session.tenant.clone(), member.login.user.clone(), member.session.now);
+    edge.store
+        .read_point(move |tx| {
+            access::check(tx, &tenant, now, &user, Demand::read(Guard::Broker), Target::default())
+        })
+        .await
+        .map_err(|error| Early(ERRORS.reply(&error)))
+}
+
+fn page(
+    tx: &mut dyn Connection,
+    query: &ListQuery,
+    base: &str,
+    list: &storage::list::List,
+) -> Outcome<Reply> {
+    paging::answer(tx, query, base, list, |tx, window| {
+        let found = storage::profiles::page(tx, list, window)?;
+        Ok(found.iter().map(ProfileDetail::of).collect())
+    })
+}
+
+/// The profile of this slug, if the caller may do with it what he wants.
+fn open_to(tx: &mut dyn Connection, member: &Member, slug: &str, demand: Demand) -> Outcome<Organization> {
+    let (tenant, now) = (&member.session.tenant, member.session.now);
+    let organization = access::organization(tx, tenant.tenant_id, slug)?;
+    let target = Target { organization: Some(&organization), ..Target::default() };
+    access::check(tx, tenant, now, &member.login.user, demand.frictionless(), target)?;
+    Ok(organization)
+}
+
+async fn read(State(edge): State<SharedEdge>, member: Member, Path(slug): Path<String>) -> Answer {
+    adopt_for(&edge, &member.session, &slug).await?;
+    let work = move |tx: &mut dyn Connection| {
+        let organization = open_to(tx, &member, &slug, Demand::read(Guard::Provider))?;
+        let profile = profiles::get(tx, member.session.tenant.tenant_id, organization.id)?;
+        Ok(Reply::json(StatusCode::OK, &ProfileWhole::of(&profile)))
+    };
+    Ok(edge.read_point(&ERRORS, work).await)
+}
+
+async fn replace(
+    State(edge): State<SharedEdge>,
+    member: Member,
+    Path(slug): Path<String>,
+    Body(members): Body<Members>,
+) -> Answer {
+    if !members.contains_key("full_name") {
+        return Err(bad_field("full_name", "This field is required.").into());
+    }
+    save(edge, member, slug, members).await
+}
+
+async fn change(
+    State(edge): State<SharedEdge>,
+    member: Member,
+    Path(slug): Path<String>,
+    Body(members): Body<Members>,
+) -> Answer {
+    save(edge, member, slug, members).await
+}
+
+async fn save(edge: SharedEdge, member: Member, slug: String, members: Members) -> Answer {
+    adopt_for(&edge, &member.session, &slug).await?;
+    let fields = profile_fields(&members)?;
+    let session = member.session.clone();
+    let work = move |tx: &mut dyn Connection| {
+        let organization = open_to(tx, &member, &slug, Demand::write(Guard::Provider))?;
+        let (tenant, caller, now) = (&member.session.tenant, &member.session.caller, member.session.now);
+        let who = (&member.login.user, organization.id);
+        let profile = profiles::change(tx, tenant, caller, now, who, &fields)?;
+        Ok(with_detail(StatusCode::OK, &ProfileWhole::of(&profile), "Profile was updated."))
+    };
+    Ok(edge.write(&session, &ERRORS, work).await)
+}
+
+async fn remove(State(edge): State<SharedEdge>, member: Member, Path(slug): Path<String>) -> Answer {
+    adopt_for(&edge, &member.session, &slug).await?;
+    let session = member.session.clone();
+    let work = move |tx: &mut dyn Connection| {
+        let organization = open_to(tx, &member, &slug, Demand::write(Guard::Provider))?;
+        let (tenant, caller, now) = (&member.session.tenant, &member.session.caller, member.session.now);
+        profiles::delete(tx, tenant, caller, now, organization.id)?;
+        Ok(Reply::empty(StatusCode::NO_CONTENT))
+    };
+    Ok(edge.write(&session, &ERRORS, work).await)
+}
+
+async fn list_of_user(
+    State(edge): State<SharedEdge>,
+    member: Member,
+    Path(username): Path<String>,
+    query: ListQuery,
+) -> Answer {
+    let work = move |tx: &mut dyn Connection| {
+        let (tenant, now) = (&member.session.tenant, member.session.now);
+        let user = access::user(tx, tenant.tenant_id, &username)?;
+        let target = Target { user: Some(&user), ..Target::default() };
+        access::check(tx, tenant, now, &member.login.user, Demand::read(Guard::SelfUser), target)?;
+        let mut list = storage::profiles::list(tx.engine(), tenant.tenant_id);
+        storage::profiles::managed_by(&mut list, tenant.tenant_id, user.id, MANAGER, now);
+        let zone = paging::zone(tx, tenant)?;
+        if let Err(early) = paging::apply(&query, &mut list, &PROFILES, &zone, None) {
+            return Ok(early.0);
+        }
+        page(tx, &query, &member.base, &list)
+    };
+    Ok(edge.read(&ERRORS, work).await)
+}
+
+async fn create(
+    State(edge): State<SharedEdge>,
+    member: Member,
+    Path(username): Path<String>,
+    query: ListQuery,
+    Body(members): Body<Members>,
+) -> Answer {
+    let fields = profile_fields(&members)?;
+    let is_personal = is_personal(&members)?;
+    let converts = query.text("convert_from_personal").is_some_and(|text| text != "0" && text != "false");
+    if let Some(slug) = &fields.slug {
+        adopt_for(&edge, &member.session, slug).await?;
+    }
+    let session = member.session.clone();
+    let work = move |tx: &mut dyn Connection| {
+        let (tenant, caller, now) = (&member.session.tenant, &member.session.caller, member.session.now);
+        let user = access::user(tx, tenant.tenant_id, &username)?;
+        let target = Target { user: Some(&user), ..Target::default() };
+        access::check(tx, tenant, now, &member.login.user, Demand::write(Guard::SelfUser), target)?;
+        refuse_provider(tx, &member, &fields)?;
+        let scene = Scene { tenant, caller, now };
+        if converts {
+            profiles::convert_from_personal(tx, scene, &user, &fields)?;
+            let message = "The personal profile is an organization now.";
+            return Ok(crate::error::detail(StatusCode::OK, message));
+        }
+        let profile = if is_personal {
+            profiles::create_personal(tx, scene, &fields, &user)?
+        } else {
+            profiles::create(tx, scene, &fields, Some(&user))?
+        };
+        Ok(created(&member, &profile))
+    };
+    Ok(edge.write(&session, &ERRORS, work).await)
+}
+
+/// Only those who manage the broker make providers.
+pub(crate) fn refuse_provider(
+    tx: &mut dyn Connection,
+    member: &Member,
+    fields: &ProfileFields,
+) -> Outcome<()> {
+    if fields.is_provider != Some(true) {
+        return Ok(());
+    }
+    let demand = Demand::write(Guard::Broker);
+    access::check(
+        tx,
+        &member.session.tenant,
+        member.session.now,
+        &member.login.user,
+        demand,
+        Target::default(),
+    )
+}
+
+/// 201 with a new profile.
+pub(crate) fn created(member: &Member, profile: &storage::profiles::Profile) -> Reply {
+    let slug = &profile.organization.organization.slug;
+    Reply::json(StatusCode::CREATED, &ProfileDetail::of(profile))
+        .with("Location", format!("{}/api/profile/{slug}", member.base))
+}

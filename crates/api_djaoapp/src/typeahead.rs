@@ -1,0 +1,179 @@
+//! Candidates for what somebody types: profiles and users.
+
+use crate::adoption::{adopt_all, adopt_for};
+use crate::error::{Answer, ERRORS};
+use crate::fields::Members;
+use crate::json::Body;
+use crate::list::ListQuery;
+use crate::paging;
+use crate::profiles::{created, is_personal, profile_fields, refuse_provider};
+use crate::session::Member;
+use crate::shapes::{ProfileShort, UserShort};
+use axum::extract::{Path, State};
+use axum::routing::{get, post};
+use edge::{Reply, Route, SharedEdge, route};
+use http::StatusCode;
+use operations::access;
+use operations::profiles;
+use operations::role_kinds::Scene;
+use storage::list::List;
+use storage::people::USERS;
+use storage::profiles::PROFILES;
+use storage::{Connection, Outcome};
+
+/// Domains whose addresses say nothing of where somebody works.
+const PUBLIC_MAIL_DOMAINS: [&str; 16] = [
+    "aol.com",
+    "gmail.com",
+    "gmx.com",
+    "gmx.de",
+    "googlemail.com",
+    "hotmail.com",
+    "icloud.com",
+    "live.com",
+    "mail.com",
+    "me.com",
+    "msn.com",
+    "outlook.com",
+    "proton.me",
+    "protonmail.com",
+    "yahoo.com",
+    "yandex.com",
+];
+
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        route("GET", "/api/accounts", get(accounts)),
+        route("GET", "/api/accounts/profiles", get(found_profiles)),
+        route("POST", "/api/accounts/profiles", post(create)),
+        route("GET", "/api/accounts/profiles/{profile}", get(read)),
+        route("GET", "/api/accounts/users", get(found_users)),
+    ]
+}
+
+fn window(limit: usize) -> (i64, i64) {
+    (0, i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1)
+}
+
+async fn accounts(State(edge): State<SharedEdge>, member: Member, query: ListQuery) -> Answer {
+    adopt_all(&edge, &member.session).await?;
+    let work = move |tx: &mut dyn Connection| {
+        let tenant = &member.session.tenant;
+        let zone = paging::zone(tx, tenant)?;
+        let mut list = storage::profiles::list(tx.engine(), tenant.tenant_id);
+        storage::profiles::with_email(&mut list);
+        if let Err(early) = paging::apply(&query, &mut list, &PROFILES, &zone, None) {
+            return Ok(early.0);
+        }
+        let limit = paging::candidates_limit(&query, &PROFILES);
+        let mut found = shorts(tx, &list, limit)?;
+        if found.len() <= limit {
+            let mut users = storage::people::list(tx.engine(), USERS, tenant.tenant_id);
+            storage::people::without_profile(&mut users, tenant.tenant_id);
+            if let Err(early) = paging::apply(&query, &mut users, &USERS, &zone, None) {
+                return Ok(early.0);
+            }
+            let users = storage::people::page(tx, &users, window(limit))?;
+            found.extend(users.iter().map(ProfileShort::of_user));
+        }
+        Ok(paging::candidates(found, limit))
+    };
+    Ok(edge.read(&ERRORS, work).await)
+}
+
+fn shorts(tx: &mut dyn Connection, list: &List, limit: usize) -> Outcome<Vec<ProfileShort>> {
+    let found = storage::profiles::page(tx, list, window(limit))?;
+    Ok(found.iter().map(ProfileShort::of_profile).collect())
+}
+
+async fn found_profiles(State(edge): State<SharedEdge>, member: Member, query: ListQuery) -> Answer {
+    adopt_all(&edge, &member.session).await?;
+    let work = move |tx: &mut dyn Connection| {
+        let tenant = &member.session.tenant;
+        let zone = paging::zone(tx, tenant)?;
+        let mut list = storage::profiles::list(tx.engine(), tenant.tenant_id);
+        if let Err(early) = paging::apply(&query, &mut list, &PROFILES, &zone, None) {
+            return Ok(early.0);
+        }
+        let limit = paging::candidates_limit(&query, &PROFILES);
+        let mut found = shorts(tx, &list, limit)?;
+        if let (true, Some(domain)) = (found.is_empty(), domain_of(&query)) {
+            let mut list = storage::profiles::list(tx.engine(), tenant.tenant_id);
+            list.search(&["email"], &[domain]);
+            found = shorts(tx, &list, limit)?;
+        }
+        Ok(paging::candidates(found, limit))
+    };
+    Ok(edge.read(&ERRORS, work).await)
+}
+
+/// `@` and the domain, when what is looked for is an e-mail address that tells where somebody works.
+fn domain_of(query: &ListQuery) -> Option<String> {
+    let (local, domain) = query.text("q")?.trim().split_once('@')?;
+    let domain = domain.to_lowercase();
+    let is_telling = !local.is_empty() && domain.contains('.') && !domain.contains([',', ' ', '"', '@']);
+    (is_telling && !PUBLIC_MAIL_DOMAINS.contains(&domain.as_str())).then(|| format!("@{domain}"))
+}
+
+async fn found_users(State(edge): State<SharedEdge>, member: Member, query: ListQuery) -> Answer {
+    let work = move |tx: &mut dyn Connection| {
+        let (tenant, now) = (&member.session.tenant, member.session.now);
+        let zone = paging::zone(tx, tenant)?;
+        let mut list = storage::people::list(tx.engine(), USERS, tenant.tenant_id);
+        // Whoever joins in this very moment is there.
+        let until = now.checked_add(jiff::SignedDuration::from_micros(1)).unwrap_or(now);
+        if let Err(early) = paging::apply(&query, &mut list, &USERS, &zone, Some(until)) {
+            return Ok(early.0);
+        }
+        let limit = paging::candidates_limit(&query, &USERS);
+        let found = storage::people::page(tx, &list, window(limit))?;
+        Ok(paging::candidates(found.iter().map(UserShort::of).collect(), limit))
+    };
+    Ok(edge.read(&ERRORS, work).await)
+}
+
+async fn read(State(edge): State<SharedEdge>, member: Member, Path(slug): Path<String>) -> Answer {
+    adopt_for(&edge, &member.session, &slug).await?;
+    let work = move |tx: &mut dyn Connection| {
+        let tenant_id = member.session.tenant.tenant_id;
+        let organization = access::organization(tx, tenant_id, &slug)?;
+        let profile = profiles::get(tx, tenant_id, organization.id)?;
+        Ok(Reply::json(StatusCode::OK, &ProfileShort::of_profile(&profile)))
+    };
+    Ok(edge.read_point(&ERRORS, work).await)
+}
+
+async fn create(State(edge): State<SharedEdge>, member: Member, Body(members): Body<Members>) -> Answer {
+    let fields = profile_fields(&members)?;
+    let is_personal = is_personal(&members)?;
+    if let Some(slug) = &fields.slug {
+        adopt_for(&edge, &member.session, slug).await?;
+    }
+    let session = member.session.clone();
+    let work = move |tx: &mut dyn Connection| {
+        refuse_provider(tx, &member, &fields)?;
+        let session = &member.session;
+        let scene = Scene { tenant: &session.tenant, caller: &session.caller, now: session.now };
+        let profile = if is_personal {
+            profiles::create_shadow_person(tx, scene, &fields)?
+        } else {
+            profiles::create(tx, scene, &fields, None)?
+        };
+        Ok(created(&member, &profile))
+    };
+    Ok(edge.write(&session, &ERRORS, work).await)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_addresses_at_work_tell_a_domain() {
+        let domain = |q: &str| domain_of(&ListQuery::parse("/", &format!("q={q}")).ok().unwrap());
+        assert_eq!(domain("ann%40Acme.com").as_deref(), Some("@acme.com"));
+        for silent in ["ann", "ann%40gmail.com", "%40acme.com", "ann%40acme", "ann%40acme.com,bob"] {
+            assert_eq!(domain(silent), None, "{silent}");
+        }
+    }
+}
