@@ -11,6 +11,7 @@ mod clock;
 mod close_account;
 mod contract;
 mod custom_fields;
+mod djaoapp;
 mod due_work;
 mod durability;
 mod emails;

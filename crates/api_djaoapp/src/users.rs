@@ -13,7 +13,7 @@ use billing::Refusal;
 use edge::{Reply, Route, SharedEdge, route};
 use http::StatusCode;
 use operations::access::{self, Demand, Guard, Target};
-use operations::people::{self, PersonFields};
+use operations::users::{self, PersonFields};
 use serde_json::{Value, json};
 use storage::people::CONTACTS;
 use storage::users::User;
@@ -101,7 +101,7 @@ async fn create(State(edge): State<SharedEdge>, member: Member, Body(members): B
         let (tenant, caller, now) = (&member.session.tenant, &member.session.caller, member.session.now);
         let demand = Demand::write(Guard::Broker);
         access::check(tx, tenant, now, &member.login.user, demand, Target::default())?;
-        let user = people::create(tx, tenant.tenant_id, caller, now, &fields, password_hash.clone())?;
+        let user = users::create(tx, tenant.tenant_id, caller, now, &fields, password_hash.clone())?;
         Ok(Reply::json(StatusCode::CREATED, &UserDetail::of(&user))
             .with("Location", format!("{}/api/users/{}", member.base, user.username)))
     };
@@ -153,7 +153,7 @@ async fn save(edge: SharedEdge, member: Member, username: String, members: Membe
     let work = move |tx: &mut dyn Connection| {
         let user = open_to(tx, &member, &username, Demand::write(Guard::SelfUser))?;
         let (caller, now) = (&member.session.caller, member.session.now);
-        let user = people::change(tx, user.tenant_id, caller, now, &username, &fields)?;
+        let user = users::change(tx, user.tenant_id, caller, now, &username, &fields)?;
         Ok(with_detail(StatusCode::OK, &UserDetail::of(&user), "User was updated."))
     };
     Ok(edge.write(&session, &ERRORS, work).await)
@@ -164,7 +164,7 @@ async fn remove(State(edge): State<SharedEdge>, member: Member, Path(username): 
     let work = move |tx: &mut dyn Connection| {
         open_to(tx, &member, &username, Demand::write(Guard::SelfUser))?;
         let (tenant, caller, now) = (&member.session.tenant, &member.session.caller, member.session.now);
-        people::delete(tx, tenant, caller, now, &username)?;
+        users::delete(tx, tenant, caller, now, &username)?;
         Ok(Reply::empty(StatusCode::NO_CONTENT))
     };
     Ok(edge.write(&session, &ERRORS, work).await)
@@ -177,7 +177,7 @@ async fn read_notifications(
 ) -> Answer {
     let work = move |tx: &mut dyn Connection| {
         let user = open_to(tx, &member, &username, Demand::read(Guard::SelfUser))?;
-        let enabled = people::notifications(tx, &user)?;
+        let enabled = users::notifications(tx, &user)?;
         Ok(Reply::json(StatusCode::OK, &json!({ "notifications": enabled })))
     };
     Ok(edge.read_point(&ERRORS, work).await)
@@ -194,7 +194,7 @@ async fn set_notifications(
     let work = move |tx: &mut dyn Connection| {
         let user = open_to(tx, &member, &username, Demand::write(Guard::SelfUser))?;
         let (caller, now) = (&member.session.caller, member.session.now);
-        let enabled = people::set_notifications(tx, caller, now, &user, &wanted)?;
+        let enabled = users::set_notifications(tx, caller, now, &user, &wanted)?;
         Ok(Reply::json(StatusCode::OK, &json!({ "notifications": enabled })))
     };
     Ok(edge.write(&session, &ERRORS, work).await)

@@ -101,7 +101,7 @@ impl Edge {
         };
         let finish = move |tx: &mut dyn storage::Connection| {
             let now = due_work::now(tx, work.tenant_id)?;
-            mails::finish(tx, &work, id, result.as_ref().map(|()| ()).map_err(String::as_str), now)
+            mails::finish(tx, &work, id, result.as_ref().copied().map_err(String::as_str), now)
         };
         self.store.write(finish).await
     }

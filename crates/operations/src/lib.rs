@@ -27,7 +27,6 @@ pub mod organizations;
 pub mod overdue;
 pub mod owner;
 pub mod payment_methods;
-pub mod people;
 pub mod profiles;
 pub mod role_kinds;
 pub mod roles;
@@ -37,6 +36,7 @@ pub mod tags;
 pub mod tenant_values;
 pub mod tenants;
 pub mod transfer;
+pub mod users;
 pub mod verify;
 
 pub use journal::{AccountJournal, record_of_tenant};

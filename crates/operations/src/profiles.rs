@@ -3,7 +3,7 @@
 
 use crate::access::{self, Demand, Guard, Target};
 use crate::role_kinds::Scene;
-use crate::{accounts, organizations, people, roles};
+use crate::{accounts, organizations, roles, users};
 use billing::account::{AccountChange, AccountDetails, AccountStatus, NewAccount};
 use billing::organization::{
     Contact, Kind, Organization, check_contact, check_name, check_slug, check_time_zone,
@@ -166,14 +166,14 @@ pub fn create_shadow_person(
     scene: Scene<'_>,
     fields: &ProfileFields,
 ) -> Outcome<Profile> {
-    let person = people::PersonFields {
+    let person = users::PersonFields {
         username: fields.slug.clone(),
         email: fields.email.clone(),
         phone: fields.phone.clone(),
         full_name: fields.name.clone().map(Some),
-        ..people::PersonFields::default()
+        ..users::PersonFields::default()
     };
-    let owner = people::create(tx, scene.tenant.tenant_id, scene.caller, scene.now, &person, None)?;
+    let owner = users::create(tx, scene.tenant.tenant_id, scene.caller, scene.now, &person, None)?;
     let slug = Some(owner.username.clone()).filter(|name| check_slug(name).is_ok());
     let fields = ProfileFields { slug: slug.or_else(|| fields.slug.clone()), ..fields.clone() };
     make(tx, scene, &fields, (Kind::Personal, Some(&owner), None))
@@ -274,14 +274,14 @@ pub fn change(
     if let (Kind::Personal, Some(owner_id)) = (before.kind, before.owner_id)
         && let Some(owner) = storage::users::by_id(tx, owner_id)?
     {
-        let person = people::PersonFields {
+        let person = users::PersonFields {
             username: fields.slug.clone().filter(|slug| *slug != before.slug),
             email: fields.email.clone(),
             phone: fields.phone.clone(),
             full_name: fields.name.clone().map(Some),
-            ..people::PersonFields::default()
+            ..users::PersonFields::default()
         };
-        people::save(tx, tenant_id, caller, now, &owner.username, &person)?;
+        users::save(tx, tenant_id, caller, now, &owner.username, &person)?;
     }
     let changes = changes(&before, &stored.organization);
     if !changes.is_empty() {
@@ -383,7 +383,7 @@ pub fn delete(
     if let (Kind::Personal, Some(owner_id)) = (before.kind, before.owner_id)
         && let Some(owner) = storage::users::by_id(tx, owner_id)?
     {
-        people::archive(tx, tenant_id, caller, now, &owner)?;
+        users::archive(tx, tenant_id, caller, now, &owner)?;
     }
     Ok(())
 }

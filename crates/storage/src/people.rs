@@ -65,19 +65,6 @@ pub fn page(tx: &mut dyn Connection, list: &List, window: (i64, i64)) -> Result<
     list.rows(tx, users::COLUMNS, window, users::read)
 }
 
-/// The active user with this phone number.
-pub fn by_phone(
-    tx: &mut dyn Connection,
-    tenant_id: TenantId,
-    phone: &str,
-) -> Result<Option<User>, StoreError> {
-    let sql = format!(
-        "SELECT {} FROM users WHERE tenant_id = $1 AND phone = $2 AND is_active = $3",
-        users::COLUMNS
-    );
-    tx.query_optional(&sql, &[tenant_id.0.into(), phone.into(), true.into()])?.map(users::read).transpose()
-}
-
 /// Writes what may change of a user, but not how he logs in. False when his name, e-mail or phone is taken in the tenant.
 pub fn update(tx: &mut dyn Connection, user: &User, now: Timestamp) -> Result<bool, StoreError> {
     let person = &user.person;

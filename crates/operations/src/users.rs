@@ -138,7 +138,7 @@ fn refuse_taken(tx: &mut dyn Connection, user: &User) -> Outcome<()> {
         return Err(Refusal::ValueTaken { field: "email" }.into());
     }
     if let Some(phone) = &user.person.phone
-        && is_other(people::by_phone(tx, user.tenant_id, phone)?)
+        && is_other(users::by_phone(tx, user.tenant_id, phone)?)
     {
         return Err(Refusal::ValueTaken { field: "phone" }.into());
     }

@@ -1,0 +1,134 @@
+//! DjaoApp's desk: people, their profiles, and what they may do.
+
+mod profiles;
+
+use billing::Caller;
+use operations::role_kinds::Scene;
+use operations::users::PersonFields;
+use operations::{access, clock, logins, roles, sites};
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicU32, Ordering};
+use storage::{Connection, Outcome, Store, StoreOptions};
+use testkit::{Http, Tenant, World};
+use uuid::Uuid;
+
+/// A site: a tenant with a domain of its own, on the shared server.
+pub(crate) struct Site<'a> {
+    world: &'a World,
+    tenant: Tenant,
+    domain: String,
+}
+
+impl<'a> Site<'a> {
+    #[track_caller]
+    pub(crate) fn new(world: &'a World) -> Site<'a> {
+        static COUNT: AtomicU32 = AtomicU32::new(1);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let (api_key, api_secret) = (format!("site-{number}"), format!("secret-{number}"));
+        let domain = format!("site-{number}.test");
+        let command = ["tenant", "create", "--api-key", &api_key, "--api-secret", &api_secret];
+        let id = world.billhook(command.into_iter().chain(["--domain", &domain]));
+        Site { world, tenant: Tenant { id, api_key, api_secret }, domain }
+    }
+
+    /// The slug of the profile of the site itself.
+    pub(crate) fn broker(&self) -> &str {
+        &self.tenant.api_key
+    }
+
+    /// Scheme and host by which the site is called.
+    pub(crate) fn base(&self) -> String {
+        format!("http://{}", self.domain)
+    }
+
+    /// A client of Kill Bill's desk in the same tenant.
+    pub(crate) fn killbill(&self) -> Http {
+        self.world.killbill_of(&self.tenant)
+    }
+
+    /// Somebody who is not logged in.
+    pub(crate) fn visitor(&self) -> Http {
+        self.world.http().with("Host", &self.domain)
+    }
+
+    /// A new user, `NAME@people.test`, with a password, who is logged in.
+    #[track_caller]
+    pub(crate) fn user(&self, name: &str) -> Http {
+        let name = name.to_owned();
+        let token = self.inside(move |tx, scene| {
+            let fields = PersonFields {
+                username: Some(name.clone()),
+                email: Some(Some(format!("{name}@people.test"))),
+                full_name: Some(Some(name.clone())),
+                ..PersonFields::default()
+            };
+            let tenant = scene.tenant;
+            let hash = Some("no password has this hash".to_owned());
+            let user =
+                operations::users::create(tx, tenant.tenant_id, scene.caller, scene.now, &fields, hash)?;
+            logins::open(tx, tenant, &user, json!({ "username": name }), None, clock::real())
+        });
+        self.visitor().with_bearer(&token)
+    }
+
+    /// A new user who manages the site.
+    #[track_caller]
+    pub(crate) fn manager(&self, name: &str) -> Http {
+        let client = self.user(name);
+        self.give_role(name, self.broker(), "manager");
+        client
+    }
+
+    /// Gives a user a role, with no questions asked.
+    #[track_caller]
+    pub(crate) fn give_role(&self, name: &str, slug: &str, kind: &str) {
+        let (name, slug, kind) = (name.to_owned(), slug.to_owned(), kind.to_owned());
+        self.inside(move |tx, scene| {
+            let tenant_id = scene.tenant.tenant_id;
+            let user = access::user(tx, tenant_id, &name)?;
+            let organization = access::organization(tx, tenant_id, &slug)?;
+            let mut role = roles::make_manager(tx, scene, &user, &organization)?;
+            role.role_description_id =
+                Some(operations::role_kinds::find(tx, tenant_id, Some(organization.id), &kind)?.id);
+            Ok(storage::organization_roles::update(tx, tenant_id, &role)?)
+        });
+    }
+
+    /// Does something in the book itself, as a site's program would.
+    #[track_caller]
+    fn inside<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut dyn Connection, Scene<'_>) -> Outcome<T> + Send + 'static,
+    ) -> T {
+        let options = StoreOptions { writers: 1, readers: 1, ..StoreOptions::default() };
+        let store = Store::open(self.world.server().database(), options).unwrap();
+        let domain = self.domain.clone();
+        let done = store.write_now(move |tx| {
+            let tenant = sites::of_host(tx, Some(&domain))?.expect("the site was made");
+            let (caller, now) = (Caller::system(Uuid::new_v4()), clock::now(&tenant));
+            sites::ensure(tx, &tenant, now)?;
+            work(tx, Scene { tenant: &tenant, caller: &caller, now })
+        });
+        store.close();
+        done.unwrap()
+    }
+}
+
+/// The path and query of a URL of a site.
+#[track_caller]
+pub(crate) fn path_of(url: &Value) -> String {
+    let url = url.as_str().unwrap_or_else(|| panic!("{url} is no URL"));
+    let rest = url.strip_prefix("http://").and_then(|rest| rest.split_once('/'));
+    format!("/{}", rest.unwrap_or_else(|| panic!("{url} is no URL")).1)
+}
+
+/// Checks that a body names exactly this field as wrong.
+#[track_caller]
+pub(crate) fn check_field(body: &Value, field: &str) {
+    let members = body.as_object().unwrap_or_else(|| panic!("{body} is no object"));
+    let is_texts = |value: &Value| value[0].is_string() || value.is_string();
+    assert!(
+        members.len() == 1 && members.get(field).is_some_and(is_texts),
+        "{field} is not what is wrong: {body}"
+    );
+}
