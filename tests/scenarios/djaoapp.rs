@@ -1,6 +1,7 @@
 //! DjaoApp's desk: people, their profiles, and what they may do.
 
 mod profiles;
+mod users;
 
 use billing::Caller;
 use operations::role_kinds::Scene;

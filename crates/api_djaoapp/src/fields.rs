@@ -1,13 +1,13 @@
 //! The members of a body, read one by one, so that a wrong one is named. Forms bring texts where JSON has other types.
 
-use crate::error::{Early, bad_field};
+use billing::Refusal;
 use serde_json::{Map, Value};
 
 /// The members of a body.
 pub(crate) type Members = Map<String, Value>;
 
 /// A text, without the space around it. `None`: not mentioned; `Some(None)`: null or empty.
-pub(crate) fn text(members: &Members, name: &str) -> Result<Option<Option<String>>, Early> {
+pub(crate) fn text(members: &Members, name: &'static str) -> Result<Option<Option<String>>, Refusal> {
     match members.get(name) {
         None => Ok(None),
         Some(Value::Null) => Ok(Some(None)),
@@ -15,21 +15,44 @@ pub(crate) fn text(members: &Members, name: &str) -> Result<Option<Option<String
             let text = text.trim();
             Ok(Some((!text.is_empty()).then(|| text.to_owned())))
         }
-        Some(_) => Err(bad_field(name, "Not a valid string.").into()),
+        Some(_) => Err(Refusal::invalid(name, "Not a valid string.")),
     }
 }
 
 /// A text that may be left away, but not be empty.
-pub(crate) fn filled(members: &Members, name: &str) -> Result<Option<String>, Early> {
+pub(crate) fn filled(members: &Members, name: &'static str) -> Result<Option<String>, Refusal> {
     match text(members, name)? {
         None => Ok(None),
         Some(Some(text)) => Ok(Some(text)),
-        Some(None) => Err(bad_field(name, "This field may not be blank.").into()),
+        Some(None) => Err(Refusal::invalid(name, "This field may not be blank.")),
     }
 }
 
+/// Refuses a body that leaves a member away.
+pub(crate) fn require(members: &Members, name: &'static str) -> Result<(), Refusal> {
+    if members.contains_key(name) { Ok(()) } else { Err(Refusal::FieldMissing { field: name }) }
+}
+
+/// Longest address of a picture, in characters.
+const URL_LIMIT: usize = 2083;
+
+/// An address in the web, that may be left away or be nothing.
+pub(crate) fn url(members: &Members, name: &'static str) -> Result<Option<Option<String>>, Refusal> {
+    let url = text(members, name)?;
+    if let Some(Some(url)) = &url {
+        billing::text::check_text(name, url, URL_LIMIT, false)?;
+        let is_url = url
+            .parse::<http::Uri>()
+            .is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some());
+        if !is_url {
+            return Err(Refusal::invalid(name, "Enter a valid URL."));
+        }
+    }
+    Ok(url)
+}
+
 /// Yes or no.
-pub(crate) fn flag(members: &Members, name: &str) -> Result<Option<bool>, Early> {
+pub(crate) fn flag(members: &Members, name: &'static str) -> Result<Option<bool>, Refusal> {
     match members.get(name) {
         None => Ok(None),
         Some(Value::Bool(flag)) => Ok(Some(*flag)),
@@ -37,7 +60,7 @@ pub(crate) fn flag(members: &Members, name: &str) -> Result<Option<bool>, Early>
         Some(Value::String(text)) if matches!(text.as_str(), "false" | "False" | "0" | "off") => {
             Ok(Some(false))
         }
-        Some(_) => Err(bad_field(name, "Must be a valid boolean.").into()),
+        Some(_) => Err(Refusal::invalid(name, "Must be a valid boolean.")),
     }
 }
 
@@ -45,18 +68,19 @@ pub(crate) fn flag(members: &Members, name: &str) -> Result<Option<bool>, Early>
 const EXTRA_LIMIT: usize = 16 * 1024;
 
 /// What callers keep: a text, or an object that is kept as its JSON.
-pub(crate) fn extra(members: &Members) -> Result<Option<Option<String>>, Early> {
+pub(crate) fn extra(members: &Members) -> Result<Option<Option<String>>, Refusal> {
     let kept = match members.get("extra") {
         None => return Ok(None),
         Some(Value::Null) => None,
         Some(Value::String(text)) => Some(text.clone()),
         Some(Value::Object(object)) => Some(Value::Object(object.clone()).to_string()),
-        Some(_) => return Err(bad_field("extra", "Must be a text or an object.").into()),
+        Some(_) => return Err(Refusal::invalid("extra", "Must be a text or an object.")),
     };
     if kept.as_ref().is_some_and(|text| text.len() > EXTRA_LIMIT) {
-        return Err(
-            bad_field("extra", &format!("Ensure this field has no more than {EXTRA_LIMIT} bytes.")).into()
-        );
+        return Err(Refusal::invalid(
+            "extra",
+            format!("Ensure this field has no more than {EXTRA_LIMIT} bytes."),
+        ));
     }
     Ok(Some(kept))
 }
@@ -65,6 +89,20 @@ pub(crate) fn extra(members: &Members) -> Result<Option<Option<String>>, Early> 
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn addresses_are_of_the_web() {
+        let read = |text: &str| url(&Members::from_iter([("picture".to_owned(), json!(text))]), "picture");
+        let right = format!("https://x.test/{}", "p".repeat(2083 - 15));
+        assert_eq!(read(&right), Ok(Some(Some(right.clone()))));
+        assert_eq!(read(""), Ok(Some(None)));
+        let long = format!("{right}p");
+        for wrong in
+            ["x.test/a.png", "/a.png", "javascript:alert(1)", "ftp://x.test/", "https://", "a b", &long]
+        {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn members_are_read_by_their_kind() {
@@ -80,6 +118,7 @@ mod tests {
         assert!(
             text(&members, "d").is_err() && filled(&members, "b").is_err() && flag(&members, "d").is_err()
         );
+        assert!(require(&members, "c").is_ok() && require(&members, "z").is_err());
         assert_eq!(flag(&members, "e").ok(), Some(Some(true)));
         assert_eq!(flag(&members, "f").ok(), Some(Some(true)));
     }

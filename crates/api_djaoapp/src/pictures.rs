@@ -1,11 +1,12 @@
 //! Pictures of profiles and users: uploaded, and served to everybody.
 
 use crate::adoption::adopt_for;
-use crate::error::{Answer, ERRORS, Early, bad_field, detail};
+use crate::error::{Answer, ERRORS, detail};
 use crate::session::{Member, Visitor};
 use axum::extract::{FromRequest, Multipart, Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use billing::Refusal;
 use edge::{Reply, Route, SharedEdge, route};
 use http::{HeaderName, StatusCode, header};
 use operations::access::{self, Demand, Guard, Target};
@@ -52,7 +53,7 @@ async fn upload_for_profile(
     request: Request,
 ) -> Answer {
     adopt_for(&edge, &member.session, &slug).await?;
-    let picture = uploaded(&edge, request).await?;
+    let uploaded = uploaded(&edge, request).await;
     let session = member.session.clone();
     let work = move |tx: &mut dyn Connection| {
         let (tenant, caller, now) = (&member.session.tenant, &member.session.caller, member.session.now);
@@ -60,8 +61,9 @@ async fn upload_for_profile(
         let demand = Demand::write(Guard::Provider).frictionless();
         let target = Target { organization: Some(&organization), ..Target::default() };
         access::check(tx, tenant, now, &member.login.user, demand, target)?;
-        storage::profiles::insert_picture(tx, tenant.tenant_id, &picture, now)?;
-        let location = location(&member.base, &picture);
+        let picture = uploaded.as_ref().map_err(Clone::clone)?;
+        storage::profiles::insert_picture(tx, tenant.tenant_id, picture, now)?;
+        let location = location(&member.base, picture);
         let fields = ProfileFields { picture: Some(Some(location.clone())), ..ProfileFields::default() };
         profiles::change(tx, tenant, caller, now, (&member.login.user, organization.id), &fields)?;
         Ok(Reply::json(StatusCode::CREATED, &json!({ "location": location })))
@@ -75,15 +77,16 @@ async fn upload_for_user(
     Path(username): Path<String>,
     request: Request,
 ) -> Answer {
-    let picture = uploaded(&edge, request).await?;
+    let uploaded = uploaded(&edge, request).await;
     let session = member.session.clone();
     let work = move |tx: &mut dyn Connection| {
         let (tenant, caller, now) = (&member.session.tenant, &member.session.caller, member.session.now);
         let user = access::user(tx, tenant.tenant_id, &username)?;
         let target = Target { user: Some(&user), ..Target::default() };
         access::check(tx, tenant, now, &member.login.user, Demand::write(Guard::SelfUser), target)?;
-        storage::profiles::insert_picture(tx, tenant.tenant_id, &picture, now)?;
-        let location = location(&member.base, &picture);
+        let picture = uploaded.as_ref().map_err(Clone::clone)?;
+        storage::profiles::insert_picture(tx, tenant.tenant_id, picture, now)?;
+        let location = location(&member.base, picture);
         let fields = PersonFields { picture: Some(Some(location.clone())), ..PersonFields::default() };
         users::change(tx, tenant.tenant_id, caller, now, &username, &fields)?;
         Ok(Reply::json(StatusCode::CREATED, &json!({ "location": location })))
@@ -96,10 +99,10 @@ fn location(base: &str, picture: &Picture) -> String {
 }
 
 /// The member `file` of a form. Refuses what is no picture, whatever it is said to be.
-async fn uploaded(edge: &SharedEdge, request: Request) -> Result<Picture, Early> {
-    let missing = || Early(bad_field("file", "No file was submitted."));
+async fn uploaded(edge: &SharedEdge, request: Request) -> Result<Picture, Refusal> {
+    let missing = || Refusal::invalid("file", "No file was submitted.");
     let Ok(mut form) = Multipart::from_request(request, edge).await else { return Err(missing()) };
-    let broken = |_| Early(bad_field("file", "The form could not be read."));
+    let broken = |_| Refusal::invalid("file", "The form could not be read.");
     while let Some(field) = form.next_field().await.map_err(broken)? {
         if field.name() != Some("file") {
             continue;
@@ -109,10 +112,10 @@ async fn uploaded(edge: &SharedEdge, request: Request) -> Result<Picture, Early>
             return Err(missing());
         }
         if content.len() > SIZE_LIMIT {
-            return Err(bad_field("file", &format!("must have at most {SIZE_LIMIT} bytes")).into());
+            return Err(Refusal::invalid("file", format!("must have at most {SIZE_LIMIT} bytes")));
         }
         let (content_type, ending) =
-            kind(&content).ok_or_else(|| bad_field("file", "must be a PNG or JPEG picture"))?;
+            kind(&content).ok_or_else(|| Refusal::invalid("file", "must be a PNG or JPEG picture"))?;
         let name = profiles::picture_name(&content, ending);
         return Ok(Picture { name, content_type: content_type.to_owned(), content: content.to_vec() });
     }

@@ -1,7 +1,7 @@
 //! Profiles: all of them, one of them, and those of a user.
 
 use crate::adoption::{adopt_all, adopt_for};
-use crate::error::{Answer, ERRORS, Early, bad_field};
+use crate::error::{Answer, ERRORS, Early};
 use crate::fields::{self, Members};
 use crate::json::Body;
 use crate::list::ListQuery;
@@ -10,6 +10,7 @@ use crate::session::Member;
 use crate::shapes::{ProfileDetail, ProfileWhole};
 use axum::extract::{Path, State};
 use axum::routing::{delete, get, patch, post, put};
+use billing::Refusal;
 use billing::organization::Organization;
 use edge::{Reply, Route, SharedEdge, route};
 use http::StatusCode;
@@ -33,7 +34,7 @@ pub(crate) fn routes() -> Vec<Route> {
 }
 
 /// What a body says of a profile.
-pub(crate) fn profile_fields(members: &Members) -> Result<ProfileFields, Early> {
+pub(crate) fn profile_fields(members: &Members) -> Result<ProfileFields, Refusal> {
     let time_zone = fields::filled(members, "default_timezone")?;
     Ok(ProfileFields {
         slug: fields::filled(members, "slug")?,
@@ -49,17 +50,17 @@ pub(crate) fn profile_fields(members: &Members) -> Result<ProfileFields, Early> 
         is_provider: fields::flag(members, "is_provider")?,
         is_bulk_buyer: fields::flag(members, "is_bulk_buyer")?,
         no_implicit_role: fields::flag(members, "no_implicit_role")?,
-        picture: None,
+        picture: fields::url(members, "picture")?,
         extra: fields::extra(members)?,
     })
 }
 
 /// Refuses a type that is none; says whether it is a person's.
-pub(crate) fn is_personal(members: &Members) -> Result<bool, Early> {
+pub(crate) fn is_personal(members: &Members) -> Result<bool, Refusal> {
     match fields::text(members, "type")?.flatten().as_deref() {
         None | Some("organization") => Ok(false),
         Some("personal") => Ok(true),
-        Some(_) => Err(bad_field("type", "must be organization or personal").into()),
+        Some(_) => Err(Refusal::invalid("type", "must be organization or personal")),
     }
 }
 
@@ -128,10 +129,7 @@ async fn replace(
     Path(slug): Path<String>,
     Body(members): Body<Members>,
 ) -> Answer {
-    if !members.contains_key("full_name") {
-        return Err(bad_field("full_name", "This field is required.").into());
-    }
-    save(edge, member, slug, members).await
+    save(edge, member, slug, members, true).await
 }
 
 async fn change(
@@ -140,15 +138,18 @@ async fn change(
     Path(slug): Path<String>,
     Body(members): Body<Members>,
 ) -> Answer {
-    save(edge, member, slug, members).await
+    save(edge, member, slug, members, false).await
 }
 
-async fn save(edge: SharedEdge, member: Member, slug: String, members: Members) -> Answer {
+async fn save(edge: SharedEdge, member: Member, slug: String, members: Members, is_whole: bool) -> Answer {
     adopt_for(&edge, &member.session, &slug).await?;
-    let fields = profile_fields(&members)?;
     let session = member.session.clone();
     let work = move |tx: &mut dyn Connection| {
         let organization = open_to(tx, &member, &slug, Demand::write(Guard::Provider))?;
+        if is_whole {
+            fields::require(&members, "full_name")?;
+        }
+        let fields = profile_fields(&members)?;
         let (tenant, caller, now) = (&member.session.tenant, &member.session.caller, member.session.now);
         let who = (&member.login.user, organization.id);
         let profile = profiles::change(tx, tenant, caller, now, who, &fields)?;
@@ -198,18 +199,15 @@ async fn create(
     query: ListQuery,
     Body(members): Body<Members>,
 ) -> Answer {
-    let fields = profile_fields(&members)?;
-    let is_personal = is_personal(&members)?;
     let converts = query.text("convert_from_personal").is_some_and(|text| text != "0" && text != "false");
-    if let Some(slug) = &fields.slug {
-        adopt_for(&edge, &member.session, slug).await?;
-    }
+    adopt_named(&edge, &member, &members).await?;
     let session = member.session.clone();
     let work = move |tx: &mut dyn Connection| {
         let (tenant, caller, now) = (&member.session.tenant, &member.session.caller, member.session.now);
         let user = access::user(tx, tenant.tenant_id, &username)?;
         let target = Target { user: Some(&user), ..Target::default() };
         access::check(tx, tenant, now, &member.login.user, Demand::write(Guard::SelfUser), target)?;
+        let (fields, is_personal) = (profile_fields(&members)?, is_personal(&members)?);
         refuse_provider(tx, &member, &fields)?;
         let scene = Scene { tenant, caller, now };
         if converts {
@@ -225,6 +223,14 @@ async fn create(
         Ok(created(&member, &profile))
     };
     Ok(edge.write(&session, &ERRORS, work).await)
+}
+
+/// An account whose key is the slug that a body asks for has that slug.
+pub(crate) async fn adopt_named(edge: &SharedEdge, member: &Member, members: &Members) -> Result<(), Early> {
+    match fields::filled(members, "slug") {
+        Ok(Some(slug)) => adopt_for(edge, &member.session, &slug).await,
+        _ => Ok(()),
+    }
 }
 
 /// Only those who manage the broker make providers.

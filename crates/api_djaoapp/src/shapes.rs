@@ -151,7 +151,7 @@ impl ProfileDetail {
             short: ProfileShort::of_profile(profile),
             full_name: organization.name.clone(),
             email: contact.email.clone(),
-            phone: text(&contact.phone),
+            phone: contact.phone.as_deref().map(international).unwrap_or_default(),
             street_address: text(&contact.street_address),
             locality: text(&contact.locality),
             region: text(&contact.region),
@@ -170,6 +170,15 @@ impl ProfileDetail {
             lang: person.map(|person| person.lang.clone().unwrap_or_else(|| "en".to_owned())),
         }
     }
+}
+
+/// E.164, as this contract has all numbers. Other desks take what is none: that is shown as it is.
+fn international(phone: &str) -> String {
+    let is_plain = phone.strip_prefix('+').is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
+    if is_plain {
+        return phone.to_owned();
+    }
+    billing::phone::parse_phone("phone", phone).unwrap_or_else(|_| phone.to_owned())
 }
 
 /// A profile with all that belongs to it.

@@ -6,7 +6,7 @@ use crate::fields::Members;
 use crate::json::Body;
 use crate::list::ListQuery;
 use crate::paging;
-use crate::profiles::{created, is_personal, profile_fields, refuse_provider};
+use crate::profiles::{adopt_named, created, is_personal, profile_fields, refuse_provider};
 use crate::session::Member;
 use crate::shapes::{ProfileShort, UserShort};
 use axum::extract::{Path, State};
@@ -144,13 +144,10 @@ async fn read(State(edge): State<SharedEdge>, member: Member, Path(slug): Path<S
 }
 
 async fn create(State(edge): State<SharedEdge>, member: Member, Body(members): Body<Members>) -> Answer {
-    let fields = profile_fields(&members)?;
-    let is_personal = is_personal(&members)?;
-    if let Some(slug) = &fields.slug {
-        adopt_for(&edge, &member.session, slug).await?;
-    }
+    adopt_named(&edge, &member, &members).await?;
     let session = member.session.clone();
     let work = move |tx: &mut dyn Connection| {
+        let (fields, is_personal) = (profile_fields(&members)?, is_personal(&members)?);
         refuse_provider(tx, &member, &fields)?;
         let session = &member.session;
         let scene = Scene { tenant: &session.tenant, caller: &session.caller, now: session.now };

@@ -1,6 +1,6 @@
 //! Users: all of them, and one of them.
 
-use crate::error::{Answer, ERRORS, Early, bad_field};
+use crate::error::{Answer, ERRORS, Early};
 use crate::fields::{self, Members};
 use crate::json::Body;
 use crate::list::ListQuery;
@@ -46,15 +46,15 @@ fn open_to(tx: &mut dyn Connection, member: &Member, username: &str, demand: Dem
     Ok(user)
 }
 
-fn person_fields(members: &Members) -> Result<PersonFields, Early> {
+fn person_fields(members: &Members) -> Result<PersonFields, Refusal> {
     Ok(PersonFields {
         username: fields::filled(members, "username")?,
         email: fields::text(members, "email")?,
         phone: fields::text(members, "phone")?,
-        full_name: fields::text(members, "full_name")?,
+        full_name: fields::filled(members, "full_name")?.map(Some),
         nick_name: fields::text(members, "nick_name")?,
         lang: fields::text(members, "lang")?,
-        picture: None,
+        picture: fields::url(members, "picture")?,
         extra: fields::extra(members)?,
     })
 }
@@ -78,6 +78,8 @@ async fn list(State(edge): State<SharedEdge>, member: Member, query: ListQuery) 
 }
 
 async fn create(State(edge): State<SharedEdge>, member: Member, Body(members): Body<Members>) -> Answer {
+    // The guard goes first: hashing is dear.
+    check_broker(&edge, &member).await?;
     let fields = person_fields(&members)?;
     let is_nothing = |field: &Option<Option<String>>| field.as_ref().is_none_or(Option::is_none);
     if is_nothing(&fields.email) && is_nothing(&fields.phone) {
@@ -85,10 +87,8 @@ async fn create(State(edge): State<SharedEdge>, member: Member, Body(members): B
         return Err(Reply::json(StatusCode::BAD_REQUEST, &json!({ "email": why, "phone": why })).into());
     }
     if is_nothing(&fields.full_name) {
-        return Err(bad_field("full_name", "This field is required.").into());
+        return Err(Refusal::FieldMissing { field: "full_name" }.into());
     }
-    // The guard goes first: hashing is dear.
-    check_broker(&edge, &member).await?;
     let password_hash = match fields::filled(&members, "new_password")? {
         None => None,
         Some(password) if password.chars().count() < PASSWORD_LENGTH => {
@@ -132,10 +132,7 @@ async fn replace(
     Path(username): Path<String>,
     Body(members): Body<Members>,
 ) -> Answer {
-    if !members.contains_key("full_name") {
-        return Err(bad_field("full_name", "This field is required.").into());
-    }
-    save(edge, member, username, members).await
+    save(edge, member, username, members, true).await
 }
 
 async fn change(
@@ -144,14 +141,23 @@ async fn change(
     Path(username): Path<String>,
     Body(members): Body<Members>,
 ) -> Answer {
-    save(edge, member, username, members).await
+    save(edge, member, username, members, false).await
 }
 
-async fn save(edge: SharedEdge, member: Member, username: String, members: Members) -> Answer {
-    let fields = person_fields(&members)?;
+async fn save(
+    edge: SharedEdge,
+    member: Member,
+    username: String,
+    members: Members,
+    is_whole: bool,
+) -> Answer {
     let session = member.session.clone();
     let work = move |tx: &mut dyn Connection| {
         let user = open_to(tx, &member, &username, Demand::write(Guard::SelfUser))?;
+        if is_whole {
+            fields::require(&members, "full_name")?;
+        }
+        let fields = person_fields(&members)?;
         let (caller, now) = (&member.session.caller, member.session.now);
         let user = users::change(tx, user.tenant_id, caller, now, &username, &fields)?;
         Ok(with_detail(StatusCode::OK, &UserDetail::of(&user), "User was updated."))
@@ -189,10 +195,10 @@ async fn set_notifications(
     Path(username): Path<String>,
     Body(members): Body<Members>,
 ) -> Answer {
-    let wanted = wanted_notifications(&members)?;
     let session = member.session.clone();
     let work = move |tx: &mut dyn Connection| {
         let user = open_to(tx, &member, &username, Demand::write(Guard::SelfUser))?;
+        let wanted = wanted_notifications(&members)?;
         let (caller, now) = (&member.session.caller, member.session.now);
         let enabled = users::set_notifications(tx, caller, now, &user, &wanted)?;
         Ok(Reply::json(StatusCode::OK, &json!({ "notifications": enabled })))
@@ -200,10 +206,11 @@ async fn set_notifications(
     Ok(edge.write(&session, &ERRORS, work).await)
 }
 
-fn wanted_notifications(members: &Members) -> Result<Vec<String>, Early> {
-    let wrong = || Early(bad_field("notifications", "must be a list of kinds of notifications"));
-    match members.get("notifications") {
-        None => Err(bad_field("notifications", "This field is required.").into()),
+fn wanted_notifications(members: &Members) -> Result<Vec<String>, Refusal> {
+    let field = "notifications";
+    let wrong = || Refusal::invalid(field, "must be a list of kinds of notifications");
+    match members.get(field) {
+        None => Err(Refusal::FieldMissing { field }),
         Some(Value::Array(slugs)) => {
             slugs.iter().map(|slug| slug.as_str().map(str::to_owned).ok_or_else(wrong)).collect()
         }

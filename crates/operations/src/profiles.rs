@@ -166,6 +166,11 @@ pub fn create_shadow_person(
     scene: Scene<'_>,
     fields: &ProfileFields,
 ) -> Outcome<Profile> {
+    if let Some(slug) = &fields.slug
+        && storage::organizations::by_slug(tx, scene.tenant.tenant_id, slug)?.is_some()
+    {
+        return Err(Refusal::SlugTaken { slug: slug.clone() }.into());
+    }
     let person = users::PersonFields {
         username: fields.slug.clone(),
         email: fields.email.clone(),

@@ -1,6 +1,7 @@
 //! Users as people: what is known of them, what mail they want, and their leaving.
 
 use crate::{organizations, profiles, record_of_tenant};
+use billing::organization::check_slug;
 use billing::person::{USERNAME_LIMIT, check_person, check_username};
 use billing::phone::parse_phone;
 use billing::{Caller, ChangeType, ObjectType, Refusal, Tenant, TenantId};
@@ -83,8 +84,8 @@ impl PersonFields {
     }
 }
 
-/// Makes a user who has a password only if its hash is given. Refuses a name, e-mail or phone that another has. Without
-/// a name he gets one made of his e-mail address.
+/// Makes a user who has a password only if its hash is given. Refuses a name, e-mail or phone that another has, and a
+/// profile's slug as name. Without a name he gets one made of his e-mail address.
 pub fn create(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
@@ -107,7 +108,7 @@ pub fn create(
     if user.username.is_empty() {
         user.username = free_username(tx, tenant_id, user.email.as_deref())?;
     }
-    refuse_taken(tx, &user)?;
+    refuse_taken(tx, &user, None)?;
     if !users::insert(tx, &user, &caller.changed_by, now)? {
         return Err(Refusal::UserTaken { username: user.username }.into());
     }
@@ -120,16 +121,23 @@ fn free_username(tx: &mut dyn Connection, tenant_id: TenantId, email: Option<&st
     let local = email.and_then(|email| email.split('@').next()).unwrap_or_default();
     let stem: String = local.chars().take(USERNAME_LIMIT - 13).collect();
     let stem = if check_username(&stem).is_ok() { stem } else { "user".to_owned() };
-    if stem != "user" && users::by_username(tx, tenant_id, &stem)?.is_none() {
+    let is_free = users::by_username(tx, tenant_id, &stem)?.is_none()
+        && storage::organizations::by_slug(tx, tenant_id, &stem)?.is_none();
+    if stem != "user" && is_free {
         return Ok(stem);
     }
     let digits = Uuid::new_v4().simple().to_string();
     Ok(format!("{stem}-{}", digits.get(..12).unwrap_or(&digits)))
 }
 
-fn refuse_taken(tx: &mut dyn Connection, user: &User) -> Outcome<()> {
+/// Refuses a name, e-mail or phone that another user has, and a new name that is another profile's slug: it would be that of
+/// the user's own. `before` is the name that he had.
+fn refuse_taken(tx: &mut dyn Connection, user: &User, before: Option<&str>) -> Outcome<()> {
     let is_other = |found: Option<User>| found.is_some_and(|found| found.id != user.id);
-    if is_other(users::by_username(tx, user.tenant_id, &user.username)?) {
+    let is_slug = before != Some(user.username.as_str())
+        && storage::organizations::by_slug(tx, user.tenant_id, &user.username)?
+            .is_some_and(|stored| stored.organization.owner_id != Some(user.id));
+    if is_slug || is_other(users::by_username(tx, user.tenant_id, &user.username)?) {
         return Err(Refusal::ValueTaken { field: "username" }.into());
     }
     if let Some(email) = &user.email
@@ -157,7 +165,8 @@ pub fn change(
     let user = save(tx, tenant_id, caller, now, username, fields)?;
     if let Some(profile) = storage::profiles::of_person(tx, tenant_id, user.id)? {
         let wanted = profiles::ProfileFields {
-            slug: fields.username.clone(),
+            // A name that is no slug leaves the profile the one it has.
+            slug: fields.username.clone().filter(|name| check_slug(name).is_ok()),
             name: fields.full_name.clone().flatten(),
             email: fields.email.as_ref().map(|_| user.email.clone()),
             phone: fields.phone.as_ref().map(|_| user.person.phone.clone()),
@@ -181,7 +190,7 @@ pub(crate) fn save(
     let unknown = || Refusal::UserUnknown { username: username.to_owned() };
     let (_, mut user) = users::lock_by_username(tx, tenant_id, username)?.ok_or_else(unknown)?;
     fields.apply(&mut user)?;
-    refuse_taken(tx, &user)?;
+    refuse_taken(tx, &user, Some(username))?;
     if !people::update(tx, &user, now)? {
         return Err(Refusal::UserTaken { username: user.username }.into());
     }
