@@ -1,12 +1,14 @@
 //! DjaoApp's desk: people, their profiles, and what they may do.
 
+mod auth;
 mod profiles;
 mod users;
 
 use billing::Caller;
+use jiff::{SignedDuration, Timestamp};
 use operations::role_kinds::Scene;
 use operations::users::PersonFields;
-use operations::{access, clock, logins, roles, sites};
+use operations::{access, agreements, clock, logins, roles, sites};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU32, Ordering};
 use storage::{Connection, Outcome, Store, StoreOptions};
@@ -67,9 +69,48 @@ impl<'a> Site<'a> {
             let hash = Some("no password has this hash".to_owned());
             let user =
                 operations::users::create(tx, tenant.tenant_id, scene.caller, scene.now, &fields, hash)?;
-            logins::open(tx, tenant, &user, json!({ "username": name }), None, clock::real())
+            let shown = json!({ "username": name });
+            Ok(logins::open(tx, tenant, &user, shown, None, clock::real())?.token)
         });
         self.visitor().with_bearer(&token)
+    }
+
+    /// Registers somebody with the password [`PASSWORD`], and answers a client who is logged in.
+    #[track_caller]
+    pub(crate) fn registered(&self, name: &str) -> Http {
+        let email = format!("{name}@people.test");
+        let body =
+            json!({ "username": name, "email": email, "full_name": "Xia Lee", "new_password": PASSWORD });
+        let made = self.visitor().post("/api/auth/register", body).status(201).json();
+        self.visitor().with_bearer(made["token"].as_str().expect("a token is a text"))
+    }
+
+    /// The texts of all mails of this site to this address, once all that is due is done.
+    #[track_caller]
+    pub(crate) fn mails_to(&self, address: &str) -> Vec<String> {
+        self.killbill().get("/test/queues?timeoutSec=30").status(200);
+        let is_word = |character: char| character.is_ascii_alphanumeric() || character == '-';
+        let is_own = |text: &String| text.split(|c| !is_word(c)).any(|word| word == self.tenant.api_key);
+        self.world.server().mails_to(address).into_iter().filter(is_own).collect()
+    }
+
+    /// Makes terms of use that everybody must sign.
+    #[track_caller]
+    pub(crate) fn make_terms(&self) {
+        self.inside(|tx, scene| {
+            let title = Some("Terms of use".to_owned());
+            let new = agreements::AgreementChange { title, ..agreements::AgreementChange::default() };
+            agreements::create(tx, scene, &new)
+        });
+    }
+
+    /// Lets some time pass on the site's clock.
+    #[track_caller]
+    pub(crate) fn wait_minutes(&self, minutes: i64) {
+        let shown = self.killbill().get("/test/clock").status(200).json();
+        let now: Timestamp = shown["currentUtcTime"].as_str().expect("a text").parse().expect("an instant");
+        let later = now + SignedDuration::from_mins(minutes);
+        self.killbill().post(format!("/test/clock?requestedDate={later}"), json!({})).status(200);
     }
 
     /// A new user who manages the site.
@@ -114,6 +155,9 @@ impl<'a> Site<'a> {
         done.unwrap()
     }
 }
+
+/// The password of those who registered.
+pub(crate) const PASSWORD: &str = "the cat sat on the mat";
 
 /// The path and query of a URL of a site.
 #[track_caller]

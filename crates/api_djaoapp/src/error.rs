@@ -1,5 +1,6 @@
 //! DjaoApp's error bodies, and the one mapping of refusals to them: `{"detail": …}`, or a member for each wrong field.
 
+use crate::session::unauthorized;
 use axum::response::{IntoResponse, Response};
 use billing::Refusal;
 use edge::{ErrorShape, Reply};
@@ -28,7 +29,8 @@ fn wire_name(field: &str) -> &str {
     }
 }
 
-fn refusal(refusal: &Refusal) -> Reply {
+/// The answer to what the rules refuse.
+pub(crate) fn refusal(refusal: &Refusal) -> Reply {
     use Refusal as R;
     let message = refusal.to_string();
     match refusal {
@@ -44,6 +46,15 @@ fn refusal(refusal: &Refusal) -> Reply {
         R::UserTaken { .. } => taken("username"),
         R::ValueTaken { field } => taken(field),
         R::RoleKindTaken { .. } | R::AgreementTaken { .. } => taken("title"),
+        R::AgreementNotSigned { slug } => bad_field(slug, "You must read and agree to these terms."),
+        R::LoginFailed => {
+            // Whether there is anybody of that name is not told.
+            let why = "The name and the password do not match.";
+            unauthorized(&json!({ "username": why, "password": why, "detail": why }))
+        }
+        R::Unproven { field, why } => unauthorized(&json!({ *field: why })),
+        R::TooManyAttempts => detail(StatusCode::TOO_MANY_REQUESTS, &message),
+        R::TooManyCodes => detail(StatusCode::FORBIDDEN, &message),
         R::NotReady { .. } => detail(StatusCode::FORBIDDEN, &message),
         R::AccessDenied | R::NotPermitted(_) => detail(StatusCode::FORBIDDEN, "Permission denied"),
         R::ObjectUnknown { .. }
@@ -75,6 +86,12 @@ impl From<Reply> for Early {
 impl From<Refusal> for Early {
     fn from(found: Refusal) -> Early {
         Early(refusal(&found))
+    }
+}
+
+impl From<storage::Error> for Early {
+    fn from(error: storage::Error) -> Early {
+        Early(ERRORS.reply(&error))
     }
 }
 

@@ -5,6 +5,8 @@
 //! [`list`] the conventions of every list.
 
 mod adoption;
+mod auth;
+mod cookies;
 mod error;
 mod fields;
 mod json;
@@ -12,9 +14,11 @@ mod list;
 mod paging;
 mod pictures;
 mod profiles;
+mod proofs;
 mod root;
 mod session;
 mod shapes;
+mod tokens;
 mod typeahead;
 mod users;
 
@@ -23,10 +27,18 @@ use serde_json::{Value, json};
 
 /// All operations of this desk.
 pub fn routes() -> Vec<Route> {
-    [root::routes(), profiles::routes(), pictures::routes(), typeahead::routes(), users::routes()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        root::routes(),
+        auth::routes(),
+        tokens::routes(),
+        profiles::routes(),
+        pictures::routes(),
+        typeahead::routes(),
+        users::routes(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// The router of this desk. A path answers 405 to methods that it does not take, with this desk's error body.
@@ -39,6 +51,7 @@ pub fn router() -> axum::Router<edge::SharedEdge> {
 /// A file per group. A path may be in several of them, an operation only in one.
 const GROUPS: &[(&str, &str)] = &[
     ("root", include_str!("../openapi/root.json")),
+    ("auth", include_str!("../openapi/auth.json")),
     ("profiles", include_str!("../openapi/profiles.json")),
     ("typeahead", include_str!("../openapi/typeahead.json")),
     ("users", include_str!("../openapi/users.json")),
@@ -46,7 +59,8 @@ const GROUPS: &[(&str, &str)] = &[
 
 const DESCRIPTION: &str = "\
 Profiles, people and roles, as DjaoApp serves them.\n\n\
-A call is made by whoever the `Authorization: Bearer` token or the API key (HTTP basic, empty password) says. The site \
+A call is made by whoever the session cookie, the `Authorization: Bearer` token or the API key (HTTP basic, empty \
+password) says. Writes by cookie repeat the cookie `csrftoken`, which `GET /api` sets, in `X-CSRFToken`. The site \
 is told by the host name; on any other host it is the oldest tenant.\n\n\
 Lists take `page`, `page_size`, `q`, `q_f`, `o`, `start_at` and `ends_at`. A refused call answers with `detail`, or with \
 a member for each field that is wrong.";
@@ -58,9 +72,10 @@ pub fn openapi() -> Result<Value, String> {
         description: DESCRIPTION,
         security_schemes: json!({
             "bearer": { "type": "http", "scheme": "bearer" },
-            "apiKey": { "type": "http", "scheme": "basic" }
+            "apiKey": { "type": "http", "scheme": "basic" },
+            "cookie": { "type": "apiKey", "in": "cookie", "name": "sessionid" }
         }),
-        security: json!([{ "bearer": [] }, { "apiKey": [] }]),
+        security: json!([{ "bearer": [] }, { "apiKey": [] }, { "cookie": [] }]),
     };
     openapi_document(about, GROUPS)
 }

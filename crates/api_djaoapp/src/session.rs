@@ -1,29 +1,42 @@
-//! Who calls: the site by its host name, the user by his token.
+//! Who calls: the site by its host name, the user by his cookie, token or API key.
 
+use crate::cookies;
 use crate::error::{ERRORS, detail};
-use axum::extract::FromRequestParts;
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use billing::{Caller, Permission, Permissions, Tenant};
 use edge::{IdempotencyKey, Reply, Session, SharedEdge};
 use http::StatusCode;
+use http::header::AUTHORIZATION;
 use http::request::Parts;
 use operations::logins::Login;
-use operations::{clock, logins, sites};
+use operations::{api_keys, clock, logins, sites};
+use serde_json::json;
+use std::net::{IpAddr, SocketAddr};
+use storage::{Connection, Outcome};
 
 /// What users may do through this desk once its guards have let them in.
 const PERMISSIONS: &[Permission] =
     &[Permission::AccountCreate, Permission::AccountUpdate, Permission::UserCreate];
 
-/// A call by anybody.
+/// A call by anybody. An `Authorization` header that proves nothing is refused with 401.
 pub(crate) struct Visitor {
     /// Tenant, caller, time.
     pub(crate) session: Session,
     /// The user, if he is logged in.
     pub(crate) login: Option<Login>,
-    /// The token that says so.
-    pub(crate) token: Option<String>,
     /// Scheme and host by which the site was called, without a slash behind.
     pub(crate) base: String,
+    /// The same, where it can be trusted with links that others receive.
+    pub(crate) link_base: Option<String>,
+    /// The address of the network that the call comes from, where it tells callers apart.
+    pub(crate) peer: Option<String>,
+    /// Whether a browser on another origin calls.
+    pub(crate) is_foreign: bool,
+    /// The token against forgery that the caller has, or a new one.
+    pub(crate) csrf_token: String,
 }
 
 /// A call by a user who is logged in; anybody else is refused with 403.
@@ -34,43 +47,100 @@ pub(crate) struct Member {
     pub(crate) login: Login,
     /// Scheme and host by which the site was called, without a slash behind.
     pub(crate) base: String,
+    /// The same, where it can be trusted with links that others receive.
+    pub(crate) link_base: Option<String>,
+}
+
+/// With what a call says who makes it.
+#[derive(Clone)]
+enum Credential {
+    Cookie(String),
+    Bearer(String),
+    ApiKey(String),
 }
 
 impl FromRequestParts<SharedEdge> for Visitor {
     type Rejection = Response;
     async fn from_request_parts(parts: &mut Parts, edge: &SharedEdge) -> Result<Visitor, Response> {
-        let failed = |error| ERRORS.reply(&error).into_response();
-        let host = host(parts);
-        let base = edge
-            .settings
-            .public_url
-            .clone()
-            .unwrap_or_else(|| format!("http://{}", host.as_deref().unwrap_or("localhost")));
-        let token = bearer(parts);
-        let (name, proof) = (host, token.clone());
-        let found = edge
-            .store
-            .read_point(move |tx| {
-                let Some(tenant) = sites::of_host(tx, name.as_deref())? else { return Ok(None) };
-                let login = match &proof {
-                    Some(token) => logins::recognize(tx, &tenant, token, clock::real())?,
-                    None => None,
-                };
-                let is_site = storage::organizations::by_id(tx, tenant.tenant_id, tenant.id)?.is_some();
-                Ok(Some((tenant, login, is_site)))
-            })
-            .await
-            .map_err(failed)?;
-        let Some((tenant, login, is_site)) = found else { return Err(no_site().into_response()) };
-        edge::note_tenant(&tenant.api_key);
-        let now = clock::now(&tenant);
-        if !is_site {
-            let tenant = tenant.clone();
-            edge.store.write(move |tx| sites::ensure(tx, &tenant, now)).await.map_err(failed)?;
+        let visitor = find(parts, edge).await?;
+        if visitor.login.is_none() && parts.headers.contains_key(AUTHORIZATION) {
+            return Err(unauthorized(&json!({ "detail": "Invalid token or API key." })).into_response());
         }
-        let session = session(parts, tenant, login.as_ref());
-        Ok(Visitor { session, login, token, base })
+        Ok(visitor)
     }
+}
+
+impl FromRequestParts<SharedEdge> for Member {
+    type Rejection = Response;
+    async fn from_request_parts(parts: &mut Parts, edge: &SharedEdge) -> Result<Member, Response> {
+        let Visitor { session, login, base, link_base, .. } = find(parts, edge).await?;
+        let denied = || detail(StatusCode::FORBIDDEN, "Permission denied").into_response();
+        Ok(Member { session, login: login.ok_or_else(denied)?, base, link_base })
+    }
+}
+
+/// Who calls, whether or not he is logged in.
+async fn find(parts: &mut Parts, edge: &SharedEdge) -> Result<Visitor, Response> {
+    let failed = |error| ERRORS.reply(&error).into_response();
+    let name = host(parts);
+    let base = base(parts, edge);
+    let proofs = credentials(parts);
+    let found = edge
+        .store
+        .read_point(move |tx| {
+            let Some(tenant) = sites::of_host(tx, name.as_deref())? else { return Ok(None) };
+            let login = recognize(tx, &tenant, &proofs)?;
+            let is_site = storage::organizations::by_id(tx, tenant.tenant_id, tenant.id)?.is_some();
+            Ok(Some((tenant, login, is_site)))
+        })
+        .await
+        .map_err(failed)?;
+    let Some((tenant, found, is_site)) = found else { return Err(no_site().into_response()) };
+    edge::note_tenant(&tenant.api_key);
+    let (login, is_by_cookie) = found.map_or((None, false), |(login, by)| (Some(login), by));
+    if is_by_cookie
+        && !parts.method.is_safe()
+        && !parts.headers.contains_key(AUTHORIZATION)
+        && !cookies::is_own(&parts.headers, &base)
+    {
+        let why = "CSRF Failed: the header X-CSRFToken must repeat the cookie csrftoken.";
+        return Err(detail(StatusCode::FORBIDDEN, why).into_response());
+    }
+    let now = clock::now(&tenant);
+    if !is_site {
+        let tenant = tenant.clone();
+        edge.store.write(move |tx| sites::ensure(tx, &tenant, now)).await.map_err(failed)?;
+    }
+    let is_trial = edge.settings.test_mode || edge.settings.demo;
+    Ok(Visitor {
+        session: session(parts, tenant, login.as_ref()),
+        login,
+        // Whoever asks for a mail to somebody else may have made the header up.
+        link_base: edge.settings.public_url.clone().or_else(|| is_trial.then(|| base.clone())),
+        peer: peer(parts),
+        is_foreign: !cookies::is_own_origin(&parts.headers, &base),
+        csrf_token: cookies::csrf_token(&parts.headers),
+        base,
+    })
+}
+
+/// Whom the first right one of some credentials proves the caller to be, and whether it was the cookie.
+fn recognize(
+    tx: &mut dyn Connection,
+    tenant: &Tenant,
+    proofs: &[Credential],
+) -> Outcome<Option<(Login, bool)>> {
+    for proof in proofs {
+        let login = match proof {
+            Credential::Cookie(secret) => logins::recognize_secret(tx, tenant, secret, clock::real())?,
+            Credential::Bearer(token) => logins::recognize(tx, tenant, token, clock::real())?,
+            Credential::ApiKey(secret) => api_keys::recognize(tx, tenant, secret, clock::now(tenant))?,
+        };
+        if let Some(login) = login {
+            return Ok(Some((login, matches!(proof, Credential::Cookie(_)))));
+        }
+    }
+    Ok(None)
 }
 
 fn session(parts: &mut Parts, tenant: Tenant, login: Option<&Login>) -> Session {
@@ -88,13 +158,31 @@ fn session(parts: &mut Parts, tenant: Tenant, login: Option<&Login>) -> Session 
     Session { tenant, caller, now, idempotency }
 }
 
-impl FromRequestParts<SharedEdge> for Member {
-    type Rejection = Response;
-    async fn from_request_parts(parts: &mut Parts, edge: &SharedEdge) -> Result<Member, Response> {
-        let Visitor { session, login, base, .. } = Visitor::from_request_parts(parts, edge).await?;
-        let denied = || detail(StatusCode::FORBIDDEN, "Permission denied").into_response();
-        Ok(Member { session, login: login.ok_or_else(denied)?, base })
+/// Scheme and host by which the site was called, without a slash behind.
+pub(crate) fn base(parts: &Parts, edge: &SharedEdge) -> String {
+    let asked = || format!("http://{}", host(parts).as_deref().unwrap_or("localhost"));
+    edge.settings.public_url.clone().unwrap_or_else(asked)
+}
+
+/// 401, with what is wrong.
+pub(crate) fn unauthorized(body: &serde_json::Value) -> Reply {
+    Reply::json(StatusCode::UNAUTHORIZED, body).with("www-authenticate", "Bearer")
+}
+
+/// The address of the caller. Behind a proxy of the same network, what the proxy says it is; a proxy that says nothing
+/// tells nobody apart.
+fn peer(parts: &Parts) -> Option<String> {
+    let ConnectInfo(address) = parts.extensions.get::<ConnectInfo<SocketAddr>>()?;
+    let is_near = match address.ip() {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local(),
+    };
+    if !is_near {
+        return Some(address.ip().to_string());
     }
+    let forwarded = parts.headers.get_all("x-forwarded-for").into_iter().next_back()?.to_str().ok()?;
+    let last: IpAddr = forwarded.rsplit(',').next()?.trim().parse().ok()?;
+    Some(last.to_string())
 }
 
 /// The host that was asked, with its port.
@@ -103,11 +191,26 @@ fn host(parts: &Parts) -> Option<String> {
     header.map(str::to_owned).or_else(|| parts.uri.authority().map(ToString::to_string))
 }
 
-fn bearer(parts: &Parts) -> Option<String> {
-    let value = parts.headers.get(http::header::AUTHORIZATION)?.to_str().ok()?;
+/// The credentials of a call, in the order in which they count.
+fn credentials(parts: &Parts) -> Vec<Credential> {
+    let cookie =
+        cookies::read(&parts.headers, cookies::SESSION).map(|secret| Credential::Cookie(secret.to_owned()));
+    cookie.into_iter().chain(authorization(parts)).collect()
+}
+
+fn authorization(parts: &Parts) -> Option<Credential> {
+    let value = parts.headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, credential) = value.split_once(' ')?;
     let credential = credential.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !credential.is_empty()).then(|| credential.to_owned())
+    if scheme.eq_ignore_ascii_case("bearer") && !credential.is_empty() {
+        return Some(Credential::Bearer(credential.to_owned()));
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(credential).ok()?).ok()?;
+    // The key stands for the user's name, and there is no password.
+    decoded.strip_suffix(':').map(|secret| Credential::ApiKey(secret.to_owned()))
 }
 
 fn no_site() -> Reply {

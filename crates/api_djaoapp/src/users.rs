@@ -46,7 +46,8 @@ fn open_to(tx: &mut dyn Connection, member: &Member, username: &str, demand: Dem
     Ok(user)
 }
 
-fn person_fields(members: &Members) -> Result<PersonFields, Refusal> {
+/// What a body says of a user.
+pub(crate) fn person_fields(members: &Members) -> Result<PersonFields, Refusal> {
     Ok(PersonFields {
         username: fields::filled(members, "username")?,
         email: fields::text(members, "email")?,

@@ -312,6 +312,12 @@ pub enum Refusal {
         /// The slug.
         slug: String,
     },
+    /// Who registers must agree to this, where he is asked.
+    #[error("you must read and agree to {slug}")]
+    AgreementNotSigned {
+        /// The agreement.
+        slug: String,
+    },
     /// Another agreement of the tenant has this slug.
     #[error("agreement {slug} exists already")]
     AgreementTaken {
@@ -402,6 +408,23 @@ pub enum Refusal {
     /// A ledger posting does not sum to zero, or overflows.
     #[error("the posting does not balance")]
     PostingUnbalanced,
+    /// Name and password do not belong together, or nobody has that name.
+    #[error("name or password is wrong")]
+    LoginFailed,
+    /// A proof of who calls, or that an address is his, is missing or wrong.
+    #[error("{why}")]
+    Unproven {
+        /// Name of the proof.
+        field: &'static str,
+        /// What is to be done, as a sentence.
+        why: &'static str,
+    },
+    /// Too many attempts failed.
+    #[error("too many attempts; try again later")]
+    TooManyAttempts,
+    /// Too many wrong one-time codes.
+    #[error("too many wrong one-time codes; try again later")]
+    TooManyCodes,
     /// The key was used for another request.
     #[error("this Idempotency-Key was used for another request")]
     IdempotencyKeyReused,
@@ -411,6 +434,11 @@ impl Refusal {
     /// A field that is invalid, with the reason to be read after its name.
     pub fn invalid(field: &'static str, why: impl Into<String>) -> Refusal {
         Refusal::FieldInvalid { field, why: why.into() }
+    }
+
+    /// A proof that is missing or wrong, with a sentence for people.
+    pub fn unproven(field: &'static str, why: &'static str) -> Refusal {
+        Refusal::Unproven { field, why }
     }
 
     /// The account with this id does not exist.

@@ -193,6 +193,20 @@ impl Edge {
         Ok(do_slowly(turn, move || credentials::verify(&secret, &hash)).await?)
     }
 
+    /// Whether a password is the one that was hashed. Without a hash it is not, and that takes as long to say.
+    pub async fn is_password(&self, password: &str, hash: Option<&str>) -> Outcome<bool> {
+        let turn = self.gate.hashing.turn().await?;
+        let (password, hash) = (password.to_owned(), hash.map(str::to_owned));
+        let work = move || match hash {
+            Some(hash) => credentials::verify(&password, &hash),
+            None => {
+                credentials::verify(&password, credentials::decoy());
+                false
+            }
+        };
+        Ok(do_slowly(turn, work).await?)
+    }
+
     /// Hashes a new password or secret when its turn has come among all that is hashed.
     pub async fn hash(&self, secret: &str) -> Outcome<String> {
         let (turn, secret) = (self.gate.hashing.turn().await?, secret.to_owned());

@@ -5,7 +5,7 @@
 //! later; meanwhile what comes after it in the same account waits. After [`ATTEMPTS`] the piece is FAILED: it is shown, a
 //! person can let it run again, and the rest of the account's work goes on without it.
 
-use crate::{blocking, clock, housekeeping, mails};
+use crate::{blocking, clock, housekeeping, mails, verification};
 use billing::time::to_micros;
 use billing::{Tenant, TenantId};
 use jiff::{SignedDuration, Timestamp};
@@ -32,8 +32,11 @@ pub type Handler =
 pub struct Handlers(pub &'static [(&'static str, Handler)]);
 
 /// The kinds that this server knows.
-pub const HANDLERS: Handlers =
-    Handlers(&[(blocking::BEGINNING, blocking::begin), (housekeeping::KIND, housekeeping::run)]);
+pub const HANDLERS: Handlers = Handlers(&[
+    (blocking::BEGINNING, blocking::begin),
+    (housekeeping::KIND, housekeeping::run),
+    (verification::RECOVERY, verification::send_requested),
+]);
 
 /// The kinds of work that are the server's own: no tenant has any.
 pub(crate) const CHORES: &[&str] = &[housekeeping::KIND];

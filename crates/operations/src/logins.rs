@@ -41,6 +41,15 @@ pub struct Login {
     pub session: Session,
 }
 
+/// What a user who has just logged in gets: either stands for his session.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// The signed token.
+    pub token: String,
+    /// What a browser keeps in a cookie.
+    pub secret: String,
+}
+
 /// Opens a session for a user and signs the token that stands for it. `shown` is an object that tells who he is, for
 /// those who read the token. `now` is the real time.
 pub fn open(
@@ -50,8 +59,8 @@ pub fn open(
     shown: serde_json::Value,
     host: Option<String>,
     now: Timestamp,
-) -> Outcome<String> {
-    let token = credentials::random_secret();
+) -> Outcome<Opened> {
+    let secret = credentials::random_secret();
     let session = Session {
         id: Uuid::new_v4(),
         user_id: user.id,
@@ -60,19 +69,27 @@ pub fn open(
         last_access_at: now,
         expires_at: now + LIFE,
     };
-    sessions::insert(tx, &digest(&token), &session)?;
+    sessions::insert(tx, &digest(&secret), &session)?;
     users::set_last_login(tx, user.id, now)?;
+    let token = sign(tx, tenant, secret.clone(), shown, session.expires_at)?;
+    Ok(Opened { token, secret })
+}
+
+fn sign(
+    tx: &mut dyn Connection,
+    tenant: &Tenant,
+    jti: String,
+    user: serde_json::Value,
+    expires_at: Timestamp,
+) -> Outcome<String> {
     let secret = match storage::api_tokens::server_secret(tx, SECRET)? {
         Some(secret) => secret,
-        None => storage::api_tokens::ensure_server_secret(tx, SECRET, &credentials::random_secret(), now)?,
+        None => {
+            let made = credentials::random_secret();
+            storage::api_tokens::ensure_server_secret(tx, SECRET, &made, crate::clock::real())?
+        }
     };
-    let claims = Claims {
-        iss: ISSUER.to_owned(),
-        aud: tenant.id,
-        exp: session.expires_at.as_second(),
-        jti: token,
-        user: shown,
-    };
+    let claims = Claims { iss: ISSUER.to_owned(), aud: tenant.id, exp: expires_at.as_second(), jti, user };
     Ok(jwt::sign(&claims, &key(secret, tenant)).map_err(|error| StoreError::Corrupt(error.to_string()))?)
 }
 
@@ -83,22 +100,51 @@ pub fn recognize(
     token: &str,
     now: Timestamp,
 ) -> Outcome<Option<Login>> {
-    let Some(digest) = session_digest(tx, tenant, token)? else { return Ok(None) };
-    let Some(session) = sessions::by_token(tx, &digest, now)? else { return Ok(None) };
+    match claims(tx, tenant, token)? {
+        Some(claims) => recognize_secret(tx, tenant, &claims.jti, now),
+        None => Ok(None),
+    }
+}
+
+/// Whose session a cookie stands for. `None` when it is of another site, or has ended.
+pub fn recognize_secret(
+    tx: &mut dyn Connection,
+    tenant: &Tenant,
+    secret: &str,
+    now: Timestamp,
+) -> Outcome<Option<Login>> {
+    let Some(session) = sessions::by_token(tx, &digest(secret), now)? else { return Ok(None) };
     let user = users::by_id(tx, session.user_id)?.filter(|user| user.tenant_id == tenant.tenant_id);
     Ok(user.map(|user| Login { user, session }))
 }
 
-/// Ends the session of a token. False when it was no valid token.
-pub fn close(tx: &mut dyn Connection, tenant: &Tenant, token: &str) -> Outcome<bool> {
-    let Some(digest) = session_digest(tx, tenant, token)? else { return Ok(false) };
-    Ok(sessions::end(tx, &digest)?)
+/// A new token for the session of an old one: both count for as long as a new session would, and end with it. `None` when
+/// the old one proves nothing.
+pub fn renew(
+    tx: &mut dyn Connection,
+    tenant: &Tenant,
+    token: &str,
+    shown: serde_json::Value,
+    now: Timestamp,
+) -> Outcome<Option<String>> {
+    let Some(claims) = claims(tx, tenant, token)? else { return Ok(None) };
+    if recognize(tx, tenant, token, now)?.is_none() {
+        return Ok(None);
+    }
+    let expires_at = now + LIFE;
+    sessions::touch(tx, &digest(&claims.jti), now, expires_at)?;
+    sign(tx, tenant, claims.jti, shown, expires_at).map(Some)
 }
 
-fn session_digest(tx: &mut dyn Connection, tenant: &Tenant, token: &str) -> Outcome<Option<[u8; 32]>> {
+/// Ends the session of a login: neither its tokens nor its cookie count any more.
+pub fn close(tx: &mut dyn Connection, login: &Login) -> Outcome<()> {
+    sessions::end_one(tx, login.user.id, login.session.id)?;
+    Ok(())
+}
+
+fn claims(tx: &mut dyn Connection, tenant: &Tenant, token: &str) -> Outcome<Option<Claims>> {
     let Some(secret) = storage::api_tokens::server_secret(tx, SECRET)? else { return Ok(None) };
-    let claims: Option<Claims> = jwt::verify(token, &key(secret, tenant)).ok();
-    Ok(claims.map(|claims| digest(&claims.jti)))
+    Ok(jwt::verify(token, &key(secret, tenant)).ok())
 }
 
 /// Another digest than that of operators' sessions, so that neither stands for the other.

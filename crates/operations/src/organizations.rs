@@ -4,7 +4,8 @@ use crate::accounts;
 use crate::journal::record_of_tenant;
 use billing::account::{Account, AccountChange, AccountDetails, NewAccount, refuse_archived};
 use billing::organization::{
-    Kind, Obstacle, Organization, SLUG_LIMIT, TREE_DEPTH_LIMIT, check_name, obstacles_of_account, slug_of,
+    Contact, Kind, Obstacle, Organization, SLUG_LIMIT, TREE_DEPTH_LIMIT, check_name, check_slug,
+    obstacles_of_account, slug_of,
 };
 use billing::{Caller, ChangeType, ObjectType, Permission, Refusal, TenantId, text};
 use jiff::Timestamp;
@@ -169,25 +170,44 @@ pub fn adopt_accounts(tx: &mut dyn Connection, tenant_id: TenantId, limit: i64) 
     Ok(accounts.len())
 }
 
-/// Signs a new user up: keeps him, makes the default organization that he owns, and makes it his current one. Refuses
-/// a name or e-mail that is taken in the tenant.
+/// Signs a new user up: keeps him, and makes his default organization. Refuses a name or e-mail that is taken in the
+/// tenant.
 pub fn sign_up(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
     caller: &Caller,
     now: Timestamp,
     user: &User,
+    contact: Contact,
 ) -> Outcome<Organization> {
     caller.require(Permission::UserCreate)?;
     if !users::insert(tx, user, &caller.changed_by, now)? {
         return Err(Refusal::UserTaken { username: user.username.clone() }.into());
     }
     record_user(tx, tenant_id, caller, now, ChangeType::Insert, user)?;
-    let name: String = user.username.chars().take(billing::organization::NAME_LIMIT).collect();
+    make_default(tx, tenant_id, caller, now, user, contact)
+}
+
+/// Makes the default organization of a user, which he owns, with how to reach him, and makes it his current one. Its slug
+/// is his name, where that can be one and is free.
+pub(crate) fn make_default(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    caller: &Caller,
+    now: Timestamp,
+    user: &User,
+    contact: Contact,
+) -> Outcome<Organization> {
+    let full_name = user.person.full_name.as_deref().filter(|name| !name.trim().is_empty());
+    let name = full_name.unwrap_or(&user.username);
+    let name: String = name.chars().take(billing::organization::NAME_LIMIT).collect();
     check_name(&name)?;
-    let slug = free_slug(tx, tenant_id, &name)?;
+    let is_free = check_slug(&user.username).is_ok()
+        && organizations::by_slug(tx, tenant_id, &user.username)?.is_none();
+    let slug = if is_free { user.username.clone() } else { free_slug(tx, tenant_id, &user.username)? };
     let mut organization = Organization::new(Uuid::new_v4(), slug, Kind::Personal, name, now);
     organization.owner_id = Some(user.id);
+    organization.contact = contact;
     let stored = insert(tx, tenant_id, caller, now, organization)?;
     users::set_current_organization(tx, tenant_id, user.id, stored.organization.id, now)?;
     Ok(stored.organization)

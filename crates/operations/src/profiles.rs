@@ -216,7 +216,7 @@ fn make(
 }
 
 /// Opens the billing account of a profile. Its key is the slug; where an account whose profile was renamed has that, its id.
-fn open_account(
+pub(crate) fn open_account(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
     caller: &Caller,

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use billing::account::{AccountDetails, AccountStatus, NewAccount};
+use billing::organization::Contact;
 use billing::organization::Obstacle;
 use billing::payment_method::{EXTERNAL_PAYMENT, NewPaymentMethod};
 use billing::tag::TagDefinition;
@@ -49,14 +50,14 @@ fn who_signs_up_owns_a_default_organization_and_works_for_it() {
             person: storage::users::Person::default(),
             is_active: true,
         };
-        let organization = organizations::sign_up(tx, tenant_id, caller, NOW, &user)?;
+        let organization = organizations::sign_up(tx, tenant_id, caller, NOW, &user, Contact::default())?;
         assert_eq!(organization.owner_id, Some(user.id));
         assert_eq!(organizations::get(tx, tenant_id, organization.id)?, organization);
         let records = storage::audit::of_object(tx, tenant_id, ObjectType::User, user.id)?;
         assert_eq!(records.len(), 1, "{records:?}");
         let kept = storage::users::by_id(tx, user.id)?.unwrap();
         assert_eq!(kept.current_organization_id, Some(organization.id));
-        let again = organizations::sign_up(tx, tenant_id, caller, NOW, &user);
+        let again = organizations::sign_up(tx, tenant_id, caller, NOW, &user, Contact::default());
         assert!(matches!(again, Err(Error::Refused(Refusal::UserTaken { .. }))));
         Ok(())
     });
@@ -159,12 +160,19 @@ fn who_may_not_make_accounts_or_users_makes_no_organizations() {
         for refused in [
             organizations::create(tx, tenant_id, &nobody, NOW, &new),
             organizations::create(tx, tenant_id, &opener, NOW, &owned),
-            organizations::sign_up(tx, tenant_id, &nobody, NOW, &user),
+            organizations::sign_up(tx, tenant_id, &nobody, NOW, &user, Contact::default()),
         ] {
             assert!(matches!(refused, Err(Error::Refused(Refusal::NotPermitted(_)))), "{refused:?}");
         }
         organizations::create(tx, tenant_id, &opener, NOW, &new)?;
-        organizations::sign_up(tx, tenant_id, &with(&[Permission::UserCreate]), NOW, &user)?;
+        organizations::sign_up(
+            tx,
+            tenant_id,
+            &with(&[Permission::UserCreate]),
+            NOW,
+            &user,
+            Contact::default(),
+        )?;
         // Who is a user already is not made one.
         organizations::create(tx, tenant_id, caller, NOW, &owned)?;
         organizations::create(tx, tenant_id, &opener, NOW, &owned)?;

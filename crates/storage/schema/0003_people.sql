@@ -84,6 +84,14 @@ CREATE TABLE used_one_time_codes (
   step BIGINT NOT NULL
 );
 
+-- Users who are asked for a code sent by e-mail each time they log in with their password.
+CREATE TABLE email_code_demands (
+  record_id RECORD_ID,
+  tenant_id BIGINT NOT NULL,
+  user_id UUID NOT NULL,
+  UNIQUE (tenant_id, user_id)
+);
+
 -- Documents that people agree to, and who did when.
 CREATE TABLE agreements (
   record_id RECORD_ID,

@@ -82,6 +82,11 @@ pub fn end(tx: &mut dyn Connection, token_digest: &[u8]) -> Result<bool, StoreEr
     Ok(tx.execute("DELETE FROM sessions WHERE token_digest = $1", &[token_digest.into()])? == 1)
 }
 
+/// Ends one session of a user. False when there is none.
+pub fn end_one(tx: &mut dyn Connection, user_id: Uuid, id: Uuid) -> Result<bool, StoreError> {
+    Ok(tx.execute("DELETE FROM sessions WHERE user_id = $1 AND id = $2", &[user_id.into(), id.into()])? == 1)
+}
+
 /// Ends all sessions of a user.
 pub fn end_all(tx: &mut dyn Connection, user_id: Uuid) -> Result<u64, StoreError> {
     tx.execute("DELETE FROM sessions WHERE user_id = $1", &[user_id.into()])

@@ -417,6 +417,7 @@ pub const TABLES: &[Table] = &[
             integer("ends_at").or_null(),
         ],
     },
+    Table { name: "email_code_demands", columns: &[uuid("user_id")] },
     Table {
         name: "agreements",
         columns: &[uuid("id"), text("slug"), text("title"), text("body"), integer("updated_at")],

@@ -356,3 +356,38 @@ pub fn set_email_verified(tx: &mut dyn Connection, user_id: Uuid, now: Timestamp
     tx.execute("UPDATE users SET email_verified_at = $2 WHERE id = $1", &[user_id.into(), now.into()])?;
     Ok(())
 }
+
+/// Whether a user, also a deleted one, has this name.
+pub fn is_name_taken(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    username: &str,
+) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM users WHERE tenant_id = $1 AND username = $2";
+    Ok(tx.query_optional(sql, &[tenant_id.0.into(), username.into()])?.is_some())
+}
+
+/// Whether a user is asked for a code sent by e-mail each time he logs in with his password.
+pub fn demands_email_code(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    user_id: Uuid,
+) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM email_code_demands WHERE tenant_id = $1 AND user_id = $2";
+    Ok(tx.query_optional(sql, &[tenant_id.0.into(), user_id.into()])?.is_some())
+}
+
+/// Sets whether a user is asked for such a code. False when it was so before.
+pub fn set_demands_email_code(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    user_id: Uuid,
+    is_demanded: bool,
+) -> Result<bool, StoreError> {
+    let sql = if is_demanded {
+        "INSERT INTO email_code_demands (tenant_id, user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+    } else {
+        "DELETE FROM email_code_demands WHERE tenant_id = $1 AND user_id = $2"
+    };
+    Ok(tx.execute(sql, &[tenant_id.0.into(), user_id.into()])? == 1)
+}

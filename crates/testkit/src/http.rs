@@ -193,6 +193,11 @@ impl Response {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
+    /// All values of a header that may come several times.
+    pub fn headers(&self, name: &str) -> Vec<&str> {
+        self.headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect()
+    }
+
     /// The `Location` header.
     #[track_caller]
     pub fn location(&self) -> &str {

@@ -1,0 +1,92 @@
+//! Against guessing: attempts that failed are counted, and after some of them no more are looked at for a while.
+//! Subjects are counted whether or not there is anybody of that name, so that the answer tells nothing.
+
+use billing::{Refusal, TenantId};
+use jiff::{SignedDuration, Timestamp};
+use storage::{Connection, Outcome, failed_attempts};
+use uuid::Uuid;
+
+/// How long failures count, from the first of them on.
+const WINDOW: SignedDuration = SignedDuration::from_mins(15);
+
+/// How long mails to an address count.
+const MAIL_WINDOW: SignedDuration = SignedDuration::from_hours(1);
+
+/// What attempts are counted for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject<'a> {
+    /// The name that somebody gives, in lower case.
+    Name(&'a str),
+    /// The address of the network that he calls from.
+    Peer(&'a str),
+    /// The one-time codes of a user.
+    OneTimeCode(Uuid),
+    /// The secrets with which a user who is logged in confirms a change.
+    Confirmation(Uuid),
+    /// Mails with codes that were asked for with this name.
+    MailTo(&'a str),
+}
+
+impl Subject<'_> {
+    fn key(&self) -> String {
+        let key = match self {
+            Subject::Name(name) => format!("name:{}", name.to_lowercase()),
+            Subject::Peer(peer) => format!("peer:{peer}"),
+            Subject::OneTimeCode(id) => format!("otp:{id}"),
+            Subject::Confirmation(id) => format!("confirm:{id}"),
+            Subject::MailTo(name) => format!("mail:{}", name.to_lowercase()),
+        };
+        key.chars().take(300).collect()
+    }
+
+    fn limit(&self) -> i64 {
+        match self {
+            Subject::Name(_) | Subject::Confirmation(_) => 10,
+            Subject::Peer(_) => 300,
+            Subject::OneTimeCode(_) => 3,
+            Subject::MailTo(_) => 5,
+        }
+    }
+
+    fn refusal(&self) -> Refusal {
+        match self {
+            Subject::OneTimeCode(_) => Refusal::TooManyCodes,
+            _ => Refusal::TooManyAttempts,
+        }
+    }
+}
+
+/// Refuses when too many attempts have failed.
+pub fn check(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    now: Timestamp,
+    subjects: &[Subject<'_>],
+) -> Outcome<()> {
+    for subject in subjects {
+        if failed_attempts::count(tx, tenant_id, &subject.key(), now)? >= subject.limit() {
+            return Err(subject.refusal().into());
+        }
+    }
+    Ok(())
+}
+
+/// Counts an attempt.
+pub fn count(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    now: Timestamp,
+    subjects: &[Subject<'_>],
+) -> Outcome<()> {
+    for subject in subjects {
+        let window = if matches!(subject, Subject::MailTo(_)) { MAIL_WINDOW } else { WINDOW };
+        let until = now.checked_add(window).unwrap_or(now);
+        failed_attempts::add(tx, tenant_id, &subject.key(), now, until)?;
+    }
+    Ok(())
+}
+
+/// Forgets what was counted, after an attempt that was right.
+pub fn forgive(tx: &mut dyn Connection, tenant_id: TenantId, subject: &Subject<'_>) -> Outcome<()> {
+    Ok(failed_attempts::clear(tx, tenant_id, &subject.key())?)
+}
