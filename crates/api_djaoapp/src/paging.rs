@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::{Map, json};
 use storage::list::{Column, List, Spec};
+use storage::profiles::PROFILES;
 use storage::{Connection, Outcome};
 
 /// Puts `q`, `q_f`, `o`, `start_at` and `ends_at` onto a list. `until` is the end when the request names none.
@@ -19,9 +20,33 @@ pub(crate) fn apply(
     zone: &TimeZone,
     until: Option<Timestamp>,
 ) -> Result<(), Early> {
-    let names = |columns: &'static [Column]| columns.iter().map(|(name, _)| *name).collect::<Vec<_>>();
-    let searched = names(spec.searched);
-    list.search(&query.fields(&searched), &terms(query, spec));
+    list.search(&query.fields(&names(spec.searched)), &terms(query, spec));
+    arrange(query, list, spec, zone, until)
+}
+
+/// [`apply`] to a list of profiles, whose search has an index.
+pub(crate) fn apply_to_profiles(
+    tx: &mut dyn Connection,
+    query: &ListQuery,
+    list: &mut List,
+    zone: &TimeZone,
+) -> Outcome<Result<(), Early>> {
+    let searched = names(PROFILES.searched);
+    storage::profiles::search(tx, list, &query.fields(&searched), &terms(query, &PROFILES))?;
+    Ok(arrange(query, list, &PROFILES, zone, None))
+}
+
+fn names(columns: &'static [Column]) -> Vec<&'static str> {
+    columns.iter().map(|(name, _)| *name).collect()
+}
+
+fn arrange(
+    query: &ListQuery,
+    list: &mut List,
+    spec: &Spec,
+    zone: &TimeZone,
+    until: Option<Timestamp>,
+) -> Result<(), Early> {
     for (name, is_reverse) in query.order(&names(spec.sorted)) {
         list.order_by(name, is_reverse);
     }
@@ -66,15 +91,14 @@ pub(crate) fn answer<T: Serialize>(
 const CANDIDATES_LIMIT: usize = 5;
 
 /// How many candidates a request may be answered with.
-pub(crate) fn candidates_limit(query: &ListQuery, spec: &Spec) -> usize {
-    terms(query, spec).len().max(CANDIDATES_LIMIT)
+pub(crate) fn candidates_limit(query: &ListQuery, spec: &Spec) -> i64 {
+    i64::try_from(terms(query, spec).len().max(CANDIDATES_LIMIT)).unwrap_or(i64::MAX - 1)
 }
 
-/// The answer with candidates; with none of them when there are too many.
-pub(crate) fn candidates<T: Serialize>(mut found: Vec<T>, limit: usize) -> Reply {
-    if found.len() > limit {
-        found.clear();
-    }
+/// The answer with candidates; with none of them when there are too many, or nobody looked how many there are.
+pub(crate) fn candidates<T: Serialize>(found: Option<Vec<T>>, limit: i64) -> Reply {
+    let found = found.filter(|found| i64::try_from(found.len()).is_ok_and(|count| count <= limit));
+    let found = found.unwrap_or_default();
     Reply::json(StatusCode::OK, &json!({ "count": found.len(), "results": found }))
 }
 

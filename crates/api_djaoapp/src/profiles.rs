@@ -18,7 +18,6 @@ use operations::access::{self, Demand, Guard, Target};
 use operations::profiles::{self, ProfileFields};
 use operations::role_kinds::Scene;
 use operations::sites::MANAGER;
-use storage::profiles::PROFILES;
 use storage::{Connection, Outcome};
 
 pub(crate) fn routes() -> Vec<Route> {
@@ -73,7 +72,7 @@ async fn list(State(edge): State<SharedEdge>, member: Member, query: ListQuery) 
         access::check(tx, tenant, now, &member.login.user, demand, Target::default())?;
         let mut list = storage::profiles::list(tx.engine(), tenant.tenant_id);
         let zone = paging::zone(tx, tenant)?;
-        if let Err(early) = paging::apply(&query, &mut list, &PROFILES, &zone, None) {
+        if let Err(early) = paging::apply_to_profiles(tx, &query, &mut list, &zone)? {
             return Ok(early.0);
         }
         page(tx, &query, &member.base, &list)
@@ -184,7 +183,7 @@ async fn list_of_user(
         let mut list = storage::profiles::list(tx.engine(), tenant.tenant_id);
         storage::profiles::managed_by(&mut list, tenant.tenant_id, user.id, MANAGER, now);
         let zone = paging::zone(tx, tenant)?;
-        if let Err(early) = paging::apply(&query, &mut list, &PROFILES, &zone, None) {
+        if let Err(early) = paging::apply_to_profiles(tx, &query, &mut list, &zone)? {
             return Ok(early.0);
         }
         page(tx, &query, &member.base, &list)

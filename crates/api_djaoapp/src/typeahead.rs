@@ -19,6 +19,7 @@ use operations::role_kinds::Scene;
 use storage::list::List;
 use storage::people::USERS;
 use storage::profiles::PROFILES;
+use storage::users::User;
 use storage::{Connection, Outcome};
 
 /// Domains whose addresses say nothing of where somebody works.
@@ -51,8 +52,21 @@ pub(crate) fn routes() -> Vec<Route> {
     ]
 }
 
-fn window(limit: usize) -> (i64, i64) {
-    (0, i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1)
+/// The profiles of a list; none when there are more than `limit`.
+fn few_profiles(tx: &mut dyn Connection, list: &List, limit: i64) -> Outcome<Option<Vec<ProfileShort>>> {
+    if list.count_to(tx, limit + 1)? > limit {
+        return Ok(None);
+    }
+    let found = storage::profiles::page(tx, list, (0, limit))?;
+    Ok(Some(found.iter().map(ProfileShort::of_profile).collect()))
+}
+
+/// The users of a list; none when there are more than `limit`.
+fn few_users(tx: &mut dyn Connection, list: &List, limit: i64) -> Outcome<Option<Vec<User>>> {
+    if list.count_to(tx, limit + 1)? > limit {
+        return Ok(None);
+    }
+    Ok(Some(storage::people::page(tx, list, (0, limit))?))
 }
 
 async fn accounts(State(edge): State<SharedEdge>, member: Member, query: ListQuery) -> Answer {
@@ -62,28 +76,25 @@ async fn accounts(State(edge): State<SharedEdge>, member: Member, query: ListQue
         let zone = paging::zone(tx, tenant)?;
         let mut list = storage::profiles::list(tx.engine(), tenant.tenant_id);
         storage::profiles::with_email(&mut list);
-        if let Err(early) = paging::apply(&query, &mut list, &PROFILES, &zone, None) {
+        if let Err(early) = paging::apply_to_profiles(tx, &query, &mut list, &zone)? {
             return Ok(early.0);
         }
         let limit = paging::candidates_limit(&query, &PROFILES);
-        let mut found = shorts(tx, &list, limit)?;
-        if found.len() <= limit {
+        let mut found = few_profiles(tx, &list, limit)?;
+        if let Some(profiles) = &mut found {
             let mut users = storage::people::list(tx.engine(), USERS, tenant.tenant_id);
             storage::people::without_profile(&mut users, tenant.tenant_id);
             if let Err(early) = paging::apply(&query, &mut users, &USERS, &zone, None) {
                 return Ok(early.0);
             }
-            let users = storage::people::page(tx, &users, window(limit))?;
-            found.extend(users.iter().map(ProfileShort::of_user));
+            match few_users(tx, &users, limit)? {
+                Some(users) => profiles.extend(users.iter().map(ProfileShort::of_user)),
+                None => found = None,
+            }
         }
         Ok(paging::candidates(found, limit))
     };
     Ok(edge.read(&ERRORS, work).await)
-}
-
-fn shorts(tx: &mut dyn Connection, list: &List, limit: usize) -> Outcome<Vec<ProfileShort>> {
-    let found = storage::profiles::page(tx, list, window(limit))?;
-    Ok(found.iter().map(ProfileShort::of_profile).collect())
 }
 
 async fn found_profiles(State(edge): State<SharedEdge>, member: Member, query: ListQuery) -> Answer {
@@ -92,15 +103,15 @@ async fn found_profiles(State(edge): State<SharedEdge>, member: Member, query: L
         let tenant = &member.session.tenant;
         let zone = paging::zone(tx, tenant)?;
         let mut list = storage::profiles::list(tx.engine(), tenant.tenant_id);
-        if let Err(early) = paging::apply(&query, &mut list, &PROFILES, &zone, None) {
+        if let Err(early) = paging::apply_to_profiles(tx, &query, &mut list, &zone)? {
             return Ok(early.0);
         }
         let limit = paging::candidates_limit(&query, &PROFILES);
-        let mut found = shorts(tx, &list, limit)?;
-        if let (true, Some(domain)) = (found.is_empty(), domain_of(&query)) {
+        let mut found = few_profiles(tx, &list, limit)?;
+        if let (true, Some(domain)) = (found.as_ref().is_some_and(Vec::is_empty), domain_of(&query)) {
             let mut list = storage::profiles::list(tx.engine(), tenant.tenant_id);
-            list.search(&["email"], &[domain]);
-            found = shorts(tx, &list, limit)?;
+            storage::profiles::search(tx, &mut list, &["email"], &[domain])?;
+            found = few_profiles(tx, &list, limit)?;
         }
         Ok(paging::candidates(found, limit))
     };
@@ -126,8 +137,8 @@ async fn found_users(State(edge): State<SharedEdge>, member: Member, query: List
             return Ok(early.0);
         }
         let limit = paging::candidates_limit(&query, &USERS);
-        let found = storage::people::page(tx, &list, window(limit))?;
-        Ok(paging::candidates(found.iter().map(UserShort::of).collect(), limit))
+        let found = few_users(tx, &list, limit)?;
+        Ok(paging::candidates(found.map(|users| users.iter().map(UserShort::of).collect()), limit))
     };
     Ok(edge.read(&ERRORS, work).await)
 }

@@ -275,10 +275,15 @@ pub fn change(
         let demand = Demand::write(Guard::Broker).frictionless();
         access::check(tx, tenant, now, actor, demand, Target::default())?;
     }
-    let stored = save(tx, tenant_id, caller, now, id, fields)?;
+    // The user goes first: a profile is found by what he is called.
     if let (Kind::Personal, Some(owner_id)) = (before.kind, before.owner_id)
         && let Some(owner) = storage::users::by_id(tx, owner_id)?
     {
+        if let Some(slug) = fields.slug.as_ref().filter(|slug| **slug != before.slug)
+            && storage::organizations::by_slug(tx, tenant_id, slug)?.is_some()
+        {
+            return Err(Refusal::SlugTaken { slug: slug.clone() }.into());
+        }
         let person = users::PersonFields {
             username: fields.slug.clone().filter(|slug| *slug != before.slug),
             email: fields.email.clone(),
@@ -288,6 +293,7 @@ pub fn change(
         };
         users::save(tx, tenant_id, caller, now, &owner.username, &person)?;
     }
+    let stored = save(tx, tenant_id, caller, now, id, fields)?;
     let changes = changes(&before, &stored.organization);
     if !changes.is_empty() {
         let metadata = json!({ "changes": changes }).to_string();

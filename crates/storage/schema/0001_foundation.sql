@@ -53,6 +53,7 @@ CREATE TABLE users (
   updated_at BIGINT NOT NULL,
   UNIQUE (tenant_id, username)
 );
+CREATE INDEX users_by_full_name ON users (tenant_id, is_active, (COALESCE(full_name, '')), username);
 CREATE UNIQUE INDEX users_by_email ON users (tenant_id, email) WHERE email IS NOT NULL;
 CREATE UNIQUE INDEX users_by_phone ON users (tenant_id, phone) WHERE phone IS NOT NULL;
 
@@ -145,6 +146,7 @@ CREATE TABLE organizations (
   no_implicit_role BOOLEAN NOT NULL,
   picture TEXT,
   extra TEXT,
+  search_text TEXT NOT NULL,
   is_active BOOLEAN NOT NULL,
   created_at BIGINT NOT NULL,
   updated_at BIGINT NOT NULL,

@@ -3,6 +3,7 @@
 use crate::search::folded_pattern;
 use crate::{Connection, Engine, Param, Row, StoreError, Value};
 use jiff::Timestamp;
+use std::cell::Cell;
 
 /// A name that callers know, and the column or expression it stands for.
 pub type Column = (&'static str, &'static str);
@@ -32,12 +33,32 @@ pub struct List {
     conditions: Vec<String>,
     params: Vec<Value>,
     order: Vec<String>,
+    lookup: Option<Lookup>,
+    counted: Cell<Option<i64>>,
 }
+
+/// A quick way to the few rows of a list that can meet one of its conditions.
+#[derive(Clone, Debug)]
+struct Lookup {
+    from: &'static str,
+    condition: String,
+}
+
+/// A list of more rows than this is sooner read in its order, up to the wanted page, than looked up and sorted.
+const LOOKUP_LIMIT: i64 = 5_000;
 
 impl List {
     /// All rows of the tables, in the default order.
     pub fn new(engine: Engine, spec: Spec) -> List {
-        List { spec, engine, conditions: Vec::new(), params: Vec::new(), order: Vec::new() }
+        List {
+            spec,
+            engine,
+            conditions: Vec::new(),
+            params: Vec::new(),
+            order: Vec::new(),
+            lookup: None,
+            counted: Cell::new(None),
+        }
     }
 
     /// Keeps a value for a condition, and says by which placeholder.
@@ -74,6 +95,22 @@ impl List {
         self.filter(format!("({})", alternatives.join(" OR ")));
     }
 
+    /// Keeps only the rows where `column`, which is in lower case, holds one of the terms.
+    pub fn hold(&mut self, column: &str, terms: &[String]) {
+        let each = terms.iter().map(|term| {
+            let placeholder = self.bind(Value::Text(folded_pattern(term)));
+            format!("{column} LIKE {placeholder} ESCAPE '\\'")
+        });
+        let alternatives: Vec<String> = each.collect();
+        self.filter(format!("({})", alternatives.join(" OR ")));
+    }
+
+    /// Says where only rows stand that can meet the list's conditions: in `from`, which has its tables, where `condition`
+    /// is met. It changes nothing but how quick few rows are found.
+    pub fn look_up(&mut self, from: &'static str, condition: String) {
+        self.lookup = Some(Lookup { from, condition });
+    }
+
     /// Keeps only the rows from `since` on and before `until`.
     pub fn between(&mut self, since: Option<Timestamp>, until: Option<Timestamp>) {
         let dated = self.spec.dated;
@@ -94,8 +131,20 @@ impl List {
 
     /// How many rows there are.
     pub fn count(&self, tx: &mut dyn Connection) -> Result<i64, StoreError> {
-        let sql = format!("SELECT COUNT(*) FROM {}", self.source());
-        tx.query_one(&self.dialect(sql), &self.bound())?.next()
+        let sql = format!("SELECT COUNT(*) FROM {}", self.source(true));
+        let count = tx.query_one(&self.dialect(sql), &self.bound())?.next()?;
+        self.counted.set(Some(count));
+        Ok(count)
+    }
+
+    /// How many rows there are, but no more than `limit`.
+    pub fn count_to(&self, tx: &mut dyn Connection, limit: i64) -> Result<i64, StoreError> {
+        let mut params = self.bound();
+        params.push(limit.into());
+        let place = params.len();
+        let sql =
+            format!("SELECT COUNT(*) FROM (SELECT 1 FROM {} LIMIT ${place}) AS found", self.source(true));
+        tx.query_one(&self.dialect(sql), &params)?.next()
     }
 
     /// Up to `limit` rows behind the first `offset`.
@@ -113,7 +162,7 @@ impl List {
         params.push(offset.into());
         let sql = format!(
             "SELECT {columns} FROM {} ORDER BY {} LIMIT ${} OFFSET ${}",
-            self.source(),
+            self.source(self.counted.get().is_none_or(|count| count <= LOOKUP_LIMIT)),
             order.join(", "),
             params.len() - 1,
             params.len()
@@ -121,10 +170,15 @@ impl List {
         tx.query(&self.dialect(sql), &params)?.into_iter().map(read).collect()
     }
 
-    fn source(&self) -> String {
-        let conditions =
-            if self.conditions.is_empty() { "TRUE".to_owned() } else { self.conditions.join(" AND ") };
-        format!("{} WHERE {conditions}", self.spec.from)
+    fn source(&self, is_looked_up: bool) -> String {
+        let mut conditions = self.conditions.clone();
+        let mut from = self.spec.from;
+        if let Some(lookup) = self.lookup.as_ref().filter(|_| is_looked_up) {
+            conditions.push(lookup.condition.clone());
+            from = lookup.from;
+        }
+        let conditions = if conditions.is_empty() { "TRUE".to_owned() } else { conditions.join(" AND ") };
+        format!("{from} WHERE {conditions}")
     }
 
     /// The one function of the columns that the engines call differently.

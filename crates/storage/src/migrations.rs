@@ -28,6 +28,12 @@ const MIGRATIONS: &[Migration] = &[
         postgres: "",
     },
     Migration::common(3, "people", include_str!("../schema/0003_people.sql")),
+    Migration {
+        version: 4,
+        name: "profile search",
+        sqlite: include_str!("../schema/0004_profile_search_sqlite.sql"),
+        postgres: "",
+    },
 ];
 
 const POSTGRES_SEARCH: &str = include_str!("../schema/0002_search_postgres.sql");
@@ -121,11 +127,12 @@ fn commit(connection: &mut PostgresConnection) -> Result<(), StoreError> {
 /// The search index needs an extension that not every server has and not every user may create. Without it, search
 /// reads more; an operator who installs it gets the index with the next start.
 fn index_search_text(connection: &mut PostgresConnection) -> Result<(), StoreError> {
-    let indexed = connection.query_optional(
-        "SELECT 1 FROM pg_indexes WHERE schemaname = current_schema() AND indexname = 'accounts_by_search_text'",
+    let indexes = connection.query(
+        "SELECT 1 FROM pg_indexes WHERE schemaname = current_schema()
+             AND indexname IN ('accounts_by_search_text', 'organizations_by_search_text')",
         &[],
     )?;
-    if indexed.is_some() {
+    if indexes.len() == 2 {
         return Ok(());
     }
     let created = connection.savepoint(&mut |connection| {
@@ -139,7 +146,7 @@ fn index_search_text(connection: &mut PostgresConnection) -> Result<(), StoreErr
         Err(Error::Store(error)) if connection.is_connected() => {
             tracing::warn!(
                 %error,
-                "no index for searching accounts: let a superuser run CREATE EXTENSION pg_trgm, then restart"
+                "no index for searching accounts and profiles: let a superuser run CREATE EXTENSION pg_trgm, then restart"
             );
             Ok(())
         }

@@ -59,6 +59,27 @@ pub(crate) fn read_from(row: &mut Row) -> Result<StoredOrganization, StoreError>
     })
 }
 
+/// What an organization is found by, a line each. The user of a personal one is found with it; he is kept before it.
+fn search_text(organization: &Organization) -> String {
+    let contact = &organization.contact;
+    let lines = [
+        &contact.email,
+        &contact.phone,
+        &contact.street_address,
+        &contact.locality,
+        &contact.region,
+        &contact.postal_code,
+        &contact.country,
+    ];
+    let mut text = format!("{}\n{}", organization.slug, organization.name);
+    for line in lines.into_iter().flatten() {
+        text.push('\n');
+        text.push_str(line);
+    }
+    text.make_ascii_lowercase();
+    text
+}
+
 /// Inserts an organization and returns its record id, or `None` when its slug is taken in the tenant.
 pub fn insert(
     tx: &mut dyn Connection,
@@ -69,9 +90,10 @@ pub fn insert(
     tx.query_optional(
         "INSERT INTO organizations (tenant_id, id, slug, kind, name, parent_id, owner_id, account_id, email, phone,
              street_address, locality, region, postal_code, country, time_zone, is_provider, is_bulk_buyer,
-             no_implicit_role, picture, extra, is_active, created_at, updated_at)
+             no_implicit_role, picture, extra, is_active, created_at, updated_at, search_text)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-             $23, $24)
+             $23, $24, $25 || COALESCE((SELECT '\n' || LOWER(username) || '\n' || LOWER(COALESCE(full_name, ''))
+                 FROM users WHERE users.id = $7 AND $4 = 'personal'), ''))
          ON CONFLICT (tenant_id, slug) DO NOTHING RETURNING record_id",
         &[
             tenant_id.0.into(),
@@ -98,6 +120,7 @@ pub fn insert(
             organization.is_active.into(),
             organization.created_at.into(),
             organization.updated_at.into(),
+            (&search_text(organization)).into(),
         ],
     )?
     .map(|mut row| row.next())
@@ -115,7 +138,9 @@ pub fn update(
         "UPDATE organizations SET slug = $3, kind = $4, name = $5, parent_id = $6, owner_id = $7, account_id = $8,
              email = $9, phone = $10, street_address = $11, locality = $12, region = $13, postal_code = $14,
              country = $15, time_zone = $16, is_provider = $17, is_bulk_buyer = $18, no_implicit_role = $19,
-             picture = $20, extra = $21, is_active = $22, updated_at = $23
+             picture = $20, extra = $21, is_active = $22, updated_at = $23,
+             search_text = $24 || COALESCE((SELECT '\n' || LOWER(username) || '\n' || LOWER(COALESCE(full_name, ''))
+                 FROM users WHERE users.id = $7 AND $4 = 'personal'), '')
          WHERE tenant_id = $1 AND id = $2 AND NOT EXISTS
              (SELECT 1 FROM organizations AS other WHERE other.tenant_id = $1 AND other.slug = $3 AND other.id <> $2)",
         &[
@@ -142,6 +167,7 @@ pub fn update(
             (&organization.extra).into(),
             organization.is_active.into(),
             organization.updated_at.into(),
+            (&search_text(organization)).into(),
         ],
     )?;
     Ok(changed == 1)

@@ -2,7 +2,7 @@
 
 use crate::list::{List, Spec};
 use crate::organizations::StoredOrganization;
-use crate::{Connection, Engine, Row, StoreError, Value, organizations};
+use crate::{Connection, Engine, Param, Row, StoreError, Value, organizations, search};
 use billing::TenantId;
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -31,11 +31,17 @@ pub struct ProfilePerson {
 
 const FROM: &str = "organizations AS o LEFT JOIN users AS u ON u.id = o.owner_id AND o.kind = 'personal'";
 
-const LAST_NAME: &str = "SUBSTR(u.full_name, INSTR(u.full_name, ' ') + 1)";
+const USERNAME: &str = "(SELECT u.username FROM users AS u WHERE u.id = o.owner_id AND o.kind = 'personal')";
+
+const FULL_NAME: &str =
+    "(SELECT u.full_name FROM users AS u WHERE u.id = o.owner_id AND o.kind = 'personal')";
+
+const LAST_NAME: &str = "(SELECT SUBSTR(u.full_name, INSTR(u.full_name, ' ') + 1) FROM users AS u
+    WHERE u.id = o.owner_id AND o.kind = 'personal')";
 
 /// Lists of profiles.
 pub const PROFILES: Spec = Spec {
-    from: FROM,
+    from: "organizations AS o",
     searched: &[
         ("slug", "o.slug"),
         ("full_name", "o.name"),
@@ -46,8 +52,8 @@ pub const PROFILES: Spec = Spec {
         ("region", "o.region"),
         ("postal_code", "o.postal_code"),
         ("country", "o.country"),
-        ("username", "u.username"),
-        ("first_name", "u.full_name"),
+        ("username", USERNAME),
+        ("first_name", FULL_NAME),
         ("last_name", LAST_NAME),
     ],
     sorted: &[("full_name", "o.name"), ("created_at", "o.created_at")],
@@ -62,6 +68,35 @@ pub fn list(engine: Engine, tenant_id: TenantId) -> List {
     let (tenant, active) = (list.bind(Value::Integer(tenant_id.0)), list.bind(Value::Bool(true)));
     list.filter(format!("o.tenant_id = {tenant} AND o.is_active = {active}"));
     list
+}
+
+/// Keeps only the profiles of which one of these fields holds one of the terms, in any case.
+pub fn search(
+    tx: &mut dyn Connection,
+    list: &mut List,
+    fields: &[&str],
+    terms: &[String],
+) -> Result<(), StoreError> {
+    if terms.is_empty() {
+        return Ok(());
+    }
+    // No field has two lines, but the text in which they are put together has.
+    let is_one_line = !terms.iter().any(|term| term.contains('\n'));
+    if is_one_line {
+        list.hold("o.search_text", terms);
+    }
+    if !is_one_line || fields.len() < PROFILES.searched.len() {
+        list.search(fields, terms);
+    }
+    if tx.engine() == Engine::Sqlite
+        && let Some(query) = search::index_query(tx, terms)?
+    {
+        let query = list.bind(Value::Text(query));
+        let from =
+            "organization_search CROSS JOIN organizations AS o ON o.record_id = organization_search.rowid";
+        list.look_up(from, format!("organization_search MATCH {query}"));
+    }
+    Ok(())
 }
 
 /// Keeps only the profiles that a user manages.
@@ -103,7 +138,18 @@ fn read(mut row: Row) -> Result<Profile, StoreError> {
 
 /// A window (offset and size) of a list of profiles.
 pub fn page(tx: &mut dyn Connection, list: &List, window: (i64, i64)) -> Result<Vec<Profile>, StoreError> {
-    list.rows(tx, &columns(), window, read)
+    // First the keys, which an index has in order; the rest of the rows that are passed over is not read.
+    let keys: Vec<i64> = list.rows(tx, "o.record_id", window, |mut row| row.next())?;
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let places = crate::connection::placeholders(1, keys.len());
+    let sql = format!("SELECT {} FROM {FROM} WHERE o.record_id IN ({places})", columns());
+    let params: Vec<Param<'_>> = keys.iter().map(|key| Param::Integer(*key)).collect();
+    let rows = tx.query(&sql, &params)?;
+    let mut found = rows.into_iter().map(read).collect::<Result<Vec<Profile>, _>>()?;
+    found.sort_by_key(|profile| keys.iter().position(|key| *key == profile.organization.record_id));
+    Ok(found)
 }
 
 /// The profile with this id, also a deleted one.

@@ -44,6 +44,20 @@ pub fn accounts_with(tx: &mut dyn Connection, needle: &str) -> Result<Haystack, 
     Ok(Haystack { from, texts: vec![pattern, trigrams] })
 }
 
+/// The FTS5 query for rows that can hold one of the terms, `a` to `z` in any case. `None` when one of them is too short to
+/// be looked up. What is rare among the accounts is taken to be rare everywhere.
+pub(crate) fn index_query(tx: &mut dyn Connection, terms: &[String]) -> Result<Option<String>, StoreError> {
+    let mut alternatives = Vec::new();
+    for term in terms {
+        let trigrams = trigrams(&term.to_ascii_lowercase());
+        if trigrams.is_empty() {
+            return Ok(None);
+        }
+        alternatives.push(format!("({})", fts_query(&rarest(tx, trigrams)?)));
+    }
+    Ok(Some(alternatives.join(" OR ")))
+}
+
 /// The pattern for a `LOWER(column) LIKE` that finds `needle`, `a` to `z` in any case: `LOWER` knows no other letters, in
 /// SQLite nor in PostgreSQL's collation C, which all columns have.
 pub(crate) fn folded_pattern(needle: &str) -> String {

@@ -184,6 +184,7 @@ pub const TABLES: &[Table] = &[
             boolean("no_implicit_role"),
             text("picture").or_null(),
             text("extra").or_null(),
+            text("search_text"),
             boolean("is_active"),
             integer("created_at"),
             integer("updated_at"),
@@ -733,7 +734,9 @@ mod tests {
         for suffix in ["", "-wal", "-shm"] {
             drop(std::fs::remove_file(format!("{}{suffix}", path.display())));
         }
-        let is_engines_own = |name: &str| name.starts_with("account_search") || name.starts_with("sqlite_");
+        let is_engines_own = |name: &str| {
+            ["account_search", "organization_search", "sqlite_"].iter().any(|begin| name.starts_with(begin))
+        };
         let kept: Vec<&String> = schema
             .keys()
             .filter(|name| !is_engines_own(name) && !LEFT_BEHIND.contains(&name.as_str()))

@@ -511,7 +511,14 @@ fn a_personal_profile_follows_its_user() {
             &ann.patch("/api/profile/poe", json!({ "slug": "taken" })).status(400).json(),
             "username",
         );
-        assert_eq!(boss.get("/api/profile?q=Poe&q_f=first_name").status(200).json()["count"], 1);
+        for query in
+            ["q=Poe&q_f=first_name", "q=nn+Poe", "q=ann+poe&q_f=full_name", "q=OE&q_f=username", "q=poe,no"]
+        {
+            assert_eq!(boss.get(format!("/api/profile?{query}")).status(200).json()["count"], 1, "{query}");
+        }
+        for query in ["q=Ann+Doe", "q=Ann&q_f=last_name", "q=poe%0Aann", "q=ann&q_f=username"] {
+            assert_eq!(boss.get(format!("/api/profile?{query}")).status(200).json()["count"], 0, "{query}");
+        }
 
         // It becomes an organization, and the user has none any more.
         let path = "/api/users/poe/profiles?convert_from_personal=1";
