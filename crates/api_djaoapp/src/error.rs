@@ -59,6 +59,7 @@ pub(crate) fn refusal(refusal: &Refusal) -> Reply {
         R::AccessDenied | R::NotPermitted(_) => detail(StatusCode::FORBIDDEN, "Permission denied"),
         R::ObjectUnknown { .. }
         | R::SlugUnknown { .. }
+        | R::ApiKeyUnknown { .. }
         | R::UserUnknown { .. }
         | R::RoleKindUnknown { .. }
         | R::HeldRoleUnknown

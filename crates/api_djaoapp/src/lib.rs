@@ -16,6 +16,7 @@ mod pictures;
 mod profiles;
 mod proofs;
 mod root;
+mod secrets;
 mod session;
 mod shapes;
 mod tokens;
@@ -31,6 +32,7 @@ pub fn routes() -> Vec<Route> {
         root::routes(),
         auth::routes(),
         tokens::routes(),
+        secrets::routes(),
         profiles::routes(),
         pictures::routes(),
         typeahead::routes(),

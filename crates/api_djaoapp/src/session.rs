@@ -40,6 +40,7 @@ pub(crate) struct Visitor {
 }
 
 /// A call by a user who is logged in; anybody else is refused with 403.
+#[derive(Clone)]
 pub(crate) struct Member {
     /// Tenant, caller, time.
     pub(crate) session: Session,

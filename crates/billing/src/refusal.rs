@@ -411,6 +411,12 @@ pub enum Refusal {
     /// Name and password do not belong together, or nobody has that name.
     #[error("name or password is wrong")]
     LoginFailed,
+    /// The user has no such API key.
+    #[error("API key {public_id} does not exist")]
+    ApiKeyUnknown {
+        /// Its public part.
+        public_id: String,
+    },
     /// A proof of who calls, or that an address is his, is missing or wrong.
     #[error("{why}")]
     Unproven {

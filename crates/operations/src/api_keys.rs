@@ -61,7 +61,7 @@ pub fn make(tx: &mut dyn Connection, scene: Scene<'_>, user: &User, title: Optio
 /// Removes a key of a user: it counts no more. Refuses one that he does not have.
 pub fn remove(tx: &mut dyn Connection, scene: Scene<'_>, user: &User, public_id: &str) -> Outcome<()> {
     api_keys::remove(tx, scene.tenant.tenant_id, user.id, public_id)?
-        .ok_or_else(|| Refusal::SlugUnknown { slug: public_id.to_owned() })?;
+        .ok_or_else(|| Refusal::ApiKeyUnknown { public_id: public_id.to_owned() })?;
     proofs::record(tx, scene, user, json!({ "apiKey": public_id, "removed": true }))
 }
 

@@ -24,6 +24,7 @@ const ADDRESS_LIMIT: usize = 254;
 const TEMPLATES: &[(&str, &str)] = &[
     ("verification", include_str!("../templates/mails/verification.txt")),
     ("recovery", include_str!("../templates/mails/recovery.txt")),
+    ("activation", include_str!("../templates/mails/activation.txt")),
     ("welcome", include_str!("../templates/mails/welcome.txt")),
     ("password_changed", include_str!("../templates/mails/password_changed.txt")),
 ];

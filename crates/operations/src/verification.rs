@@ -61,7 +61,11 @@ pub fn send(
         expires_at: now.checked_add(LIFE).unwrap_or(now),
     };
     verification_codes::put(tx, tenant.tenant_id, &kept, now)?;
-    let template = if user.is_some() { "recovery" } else { "verification" };
+    let template = match user {
+        None => "verification",
+        Some(user) if user.password_hash.is_none() => "activation",
+        Some(_) => "recovery",
+    };
     let link = base.map(|base| format!("{base}/api/auth/{key}"));
     let name = user.map(|user| &user.username);
     let values = json!({ "site": site_name(tenant), "name": name, "code": code, "link": link });

@@ -1,6 +1,7 @@
 //! Keys with which programs of a user log in.
 
-use crate::{Connection, Row, StoreError};
+use crate::list::{List, Spec};
+use crate::{Connection, Engine, Row, StoreError, Value};
 use billing::TenantId;
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -72,18 +73,27 @@ pub fn count(tx: &mut dyn Connection, tenant_id: TenantId, user_id: Uuid) -> Res
     .next()
 }
 
-/// A user's keys, newest first.
-pub fn of_user(
-    tx: &mut dyn Connection,
-    tenant_id: TenantId,
-    user_id: Uuid,
-    (offset, limit): (i64, i64),
-) -> Result<Vec<ApiKey>, StoreError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM api_keys WHERE user_id = $2 AND tenant_id = $1 ORDER BY record_id DESC LIMIT $3 OFFSET $4"
-    );
-    let params = [tenant_id.0.into(), user_id.into(), limit.into(), offset.into()];
-    tx.query(&sql, &params)?.into_iter().map(read).collect()
+/// Lists of keys.
+pub const KEYS: Spec = Spec {
+    from: "api_keys",
+    searched: &[("title", "COALESCE(title, '')")],
+    sorted: &[("title", "COALESCE(title, '')"), ("ends_at", "ends_at")],
+    default_order: "COALESCE(title, ''), record_id",
+    dated: "created_at",
+    splits_words: true,
+};
+
+/// The keys of a user.
+pub fn list(engine: Engine, tenant_id: TenantId, user_id: Uuid) -> List {
+    let mut list = List::new(engine, KEYS);
+    let (tenant, user) = (list.bind(Value::Integer(tenant_id.0)), list.bind(Value::Uuid(user_id)));
+    list.filter(format!("user_id = {user} AND tenant_id = {tenant}"));
+    list
+}
+
+/// A window (offset and size) of a list of keys.
+pub fn page(tx: &mut dyn Connection, list: &List, window: (i64, i64)) -> Result<Vec<ApiKey>, StoreError> {
+    list.rows(tx, COLUMNS, window, read)
 }
 
 /// Removes a key of a user and returns its record id; none when he has no such key.

@@ -1,6 +1,8 @@
 //! Registering, logging in, and what stays of it: tokens, cookies, codes, keys.
 
+mod codes;
 mod login;
+mod secrets;
 
 use super::Site;
 use base64::Engine as _;
