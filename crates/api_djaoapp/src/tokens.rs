@@ -36,7 +36,6 @@ async fn read(State(edge): State<SharedEdge>, member: Member) -> Answer {
         let roles = Accessible::all(tx, tenant.tenant_id, &member.base, user, &roles)?;
         let mut shown = UserDetail::of(user).into_members();
         shown.insert("roles".to_owned(), json!(roles));
-        shown.insert("last_visited".to_owned(), serde_json::Value::Null);
         Ok(Reply::json(StatusCode::OK, &shown))
     };
     Ok(edge.read(&ERRORS, work).await)

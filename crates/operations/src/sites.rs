@@ -30,6 +30,11 @@ pub fn ensure(tx: &mut dyn Connection, tenant: &Tenant, now: Timestamp) -> Outco
     if organizations::by_id(tx, tenant.tenant_id, tenant.id)?.is_some() {
         return Ok(());
     }
+    // Of several first calls at once, one makes it.
+    storage::tenants::lock(tx, tenant.tenant_id)?;
+    if organizations::by_id(tx, tenant.tenant_id, tenant.id)?.is_some() {
+        return Ok(());
+    }
     let name = tenant.name.clone().unwrap_or_else(|| tenant.api_key.clone());
     let slug = Some(slug_of(&name)).filter(|slug| check_slug(slug).is_ok());
     let mut slug = slug.unwrap_or_else(|| "broker".to_owned());

@@ -9,20 +9,26 @@ use billing::payment_method::{EXTERNAL_PAYMENT, NewPaymentMethod};
 use billing::tag::TagDefinition;
 use billing::{Caller, Currency, ObjectType, Tenant, TenantId};
 use jiff::SignedDuration;
+use operations::activities::Subject;
+use operations::agreements::AgreementChange;
 use operations::aliases::{self, Removal};
 use operations::blocking::{self, Blockable, EffectiveFrom};
 use operations::customers::{self, NewContact, NewCustomer, NewCustomerAccount};
 use operations::organizations::{self, NewOrganization};
 use operations::owner::Object;
 use operations::payment_methods::{self, Choice, DefaultDeletion};
+use operations::registration::{self, Registration};
+use operations::roles::Scene;
 use operations::tenants::NewTenant;
 use operations::{
-    AccountJournal, account_emails, accounts, clock, custom_fields, ledger, tags, tenants, transfer, verify,
+    AccountJournal, account_emails, accounts, activities, agreements, api_keys, clock, custom_fields, ledger,
+    proofs, sites, tags, tenants, transfer, verify,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
+use storage::profiles::Picture;
 use storage::transfer::TABLES;
 use storage::users::User;
 use storage::{Connection, Error, Outcome, Store, StoreOptions};
@@ -56,6 +62,7 @@ enum More {
     Unpay,
     Organize { is_beneath: bool, owner: Option<String> },
     Token { name: String },
+    Person { name: String },
 }
 
 fn any_more() -> impl Strategy<Value = More> {
@@ -74,6 +81,7 @@ fn any_more() -> impl Strategy<Value = More> {
         (any::<bool>(), prop::option::of(email()))
             .prop_map(|(is_beneath, owner)| More::Organize { is_beneath, owner }),
         any_text().prop_map(|name| More::Token { name }),
+        "[a-d]{1,2}".prop_map(|name| More::Person { name }),
     ]
 }
 
@@ -256,7 +264,41 @@ fn take_more(
             let token = operations::api_tokens::new_token();
             operations::api_tokens::make(tx, tenant_id, caller, now, &token, (Some(name), None)).map(drop)
         }
+        More::Person { name } => register(tx, tenant_id, name),
     }
+}
+
+/// Somebody registers with his organization, and does what people do.
+fn register(tx: &mut dyn Connection, tenant_id: TenantId, name: &str) -> Outcome<()> {
+    let (caller, now) = (Caller::system(Uuid::new_v4()), clock::real());
+    let tenant = storage::tenants::by_number(tx, tenant_id)?.unwrap();
+    sites::ensure(tx, &tenant, now)?;
+    let scene = Scene { tenant: &tenant, caller: &caller, now };
+    let asked = Registration {
+        username: Some(name.to_owned()),
+        email: Some(format!("{name}@x.org")),
+        full_name: Some(name.to_owned()),
+        password_hash: Some("hash".to_owned()),
+        organization_name: Some("Acme".to_owned()),
+        ..Registration::default()
+    };
+    let user = registration::register(tx, scene, &asked, false, None)??;
+    api_keys::make(tx, scene, &user, Some("shop"))?;
+    proofs::set_email_demand(tx, scene, &user, true)?;
+    operations::users::set_notifications(tx, &caller, now, &user, &[])?;
+    let new = AgreementChange { title: Some(format!("Terms of {name}")), ..AgreementChange::default() };
+    let agreement = agreements::create(tx, scene, &new)?;
+    agreements::sign(tx, scene, &user, &agreement.slug, true)?;
+    let subject = Subject { organization_id: None, contact_id: Some(user.id) };
+    activities::note(tx, scene, Some(&user), subject, "called")?;
+    let content = name.as_bytes().to_vec();
+    let picture = Picture {
+        name: operations::profiles::picture_name(&content, "png"),
+        content_type: "image/png".into(),
+        content,
+    };
+    storage::profiles::insert_picture(tx, tenant_id, &picture, now)?;
+    Ok(())
 }
 
 /// Makes a tenant and lets the steps happen to it. What is refused leaves nothing.
@@ -375,6 +417,7 @@ fn a_tenant_with_something_in_every_table_survives() {
         more(More::Organize { is_beneath: false, owner: Some(text("o@x.org")) }),
         more(More::Organize { is_beneath: true, owner: None }),
         more(More::Token { name: text("shop") }),
+        more(More::Person { name: text("d") }),
         more(More::Archive),
     ];
     let exported = survives(&one, &other, &steps).unwrap();

@@ -108,8 +108,15 @@ pub fn archive(
          WHERE tenant_id = $1 AND id = $2",
         &[tenant_id.0.into(), user_id.into(), username.into(), false.into(), now.into()],
     )?;
-    for table in ["organization_roles", "api_keys", "verification_codes", "muted_notifications", "signatures"]
-    {
+    for table in [
+        "organization_roles",
+        "api_keys",
+        "verification_codes",
+        "muted_notifications",
+        "signatures",
+        "email_code_demands",
+        "used_one_time_codes",
+    ] {
         let sql = format!("DELETE FROM {table} WHERE tenant_id = $1 AND user_id = $2");
         tx.execute(&sql, &[tenant_id.0.into(), user_id.into()])?;
     }

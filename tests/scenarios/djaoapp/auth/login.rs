@@ -394,3 +394,50 @@ fn sites_know_nothing_of_each_other() {
         other.visitor().with("Cookie", &stolen).get("/api/users/xia").status(403);
     });
 }
+
+#[test]
+fn of_many_who_want_one_name_at_once_one_gets_it() {
+    scenario(|world| {
+        let site = Site::new(world);
+        let visitor = site.visitor();
+        let register = |number: usize| {
+            let body = json!({
+                "username": "xia", "email": format!("xia{number}@people.test"), "full_name": "Xia",
+                "new_password": PASSWORD
+            });
+            visitor.post("/api/auth/register", body)
+        };
+        let answers: Vec<testkit::Response> = std::thread::scope(|scope| {
+            let calls: Vec<_> = (0..4).map(|number| scope.spawn(move || register(number))).collect();
+            calls.into_iter().map(|call| call.join().unwrap()).collect()
+        });
+        let (made, refused): (Vec<_>, Vec<_>) =
+            answers.into_iter().partition(|answer| answer.json()["token"].is_string());
+        assert_eq!((made.len(), refused.len()), (1, 3), "{refused:?}");
+        for answer in refused {
+            check_field(&answer.status(400).json(), "username");
+        }
+    });
+}
+
+#[test]
+fn who_asks_too_often_from_one_address_is_stopped() {
+    scenario(|world| {
+        let site = Site::new(world);
+        site.registered("xia");
+        let from = |address: &str| site.visitor().with("X-Forwarded-For", address);
+        let guesser = from("203.0.113.9, 198.51.100.7");
+        let ask = |client: &testkit::Http, name: &str| {
+            client.post("/api/auth/recover", json!({ "username": name }))
+        };
+        for number in 0..300 {
+            ask(&guesser, &format!("nobody{number}")).status(200);
+        }
+        ask(&guesser, "nobody").status(429);
+        // What the last proxy says counts.
+        ask(&from("198.51.100.7"), "nobody").status(429);
+        let login = json!({ "username": "xia", "password": PASSWORD });
+        guesser.post("/api/auth", login.clone()).status(429);
+        from("203.0.113.9").post("/api/auth", login).status(201);
+    });
+}
