@@ -1,7 +1,7 @@
 //! What people wrote down about organizations and users.
 
-use crate::role_lists::{ACTIVITIES, ACTIVITIES_OLDEST_FIRST, Found, Wanted};
-use crate::{Connection, Param, Row, StoreError};
+use crate::list::{List, Spec};
+use crate::{Connection, Engine, Row, StoreError, Value};
 use billing::TenantId;
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -59,28 +59,38 @@ pub enum About {
     Contact(Uuid),
 }
 
+/// Lists of notes, newest first.
+pub const ACTIVITIES: Spec = Spec {
+    from: "activities",
+    searched: &[("text", "note")],
+    sorted: &[("created_at", "created_at")],
+    default_order: "created_at DESC, record_id DESC",
+    dated: "created_at",
+    splits_words: true,
+};
+
+/// Lists of notes, oldest first.
+const ACTIVITIES_OLDEST_FIRST: Spec = Spec { default_order: "created_at, record_id", ..ACTIVITIES };
+
 /// The notes about somebody.
-pub fn about(tenant_id: TenantId, about: About) -> Found<'static> {
-    let tenant: Param<'static> = tenant_id.0.into();
-    match about {
-        About::All => Found::all(&ACTIVITIES, "v.tenant_id = $1", vec![tenant]),
-        About::Organization(id) => {
-            let condition = "v.tenant_id = $1 AND v.organization_id = $2";
-            Found::all(&ACTIVITIES, condition, vec![tenant, id.into()])
-        }
-        About::Contact(id) => {
-            let condition = "v.tenant_id = $1 AND v.contact_id = $2";
-            Found::all(&ACTIVITIES_OLDEST_FIRST, condition, vec![tenant, id.into()])
-        }
+pub fn about(engine: Engine, tenant_id: TenantId, about: About) -> List {
+    let spec = if matches!(about, About::Contact(_)) { ACTIVITIES_OLDEST_FIRST } else { ACTIVITIES };
+    let mut list = List::new(engine, spec);
+    let tenant = list.bind(Value::Integer(tenant_id.0));
+    list.filter(format!("tenant_id = {tenant}"));
+    let subject = match about {
+        About::All => None,
+        About::Organization(id) => Some(("organization_id", id)),
+        About::Contact(id) => Some(("contact_id", id)),
+    };
+    if let Some((column, id)) = subject {
+        let id = list.bind(Value::Uuid(id));
+        list.filter(format!("{column} = {id}"));
     }
+    list
 }
 
-/// One page of notes.
-pub fn page(
-    tx: &mut dyn Connection,
-    found: &Found<'_>,
-    wanted: &Wanted,
-    window: (i64, i64),
-) -> Result<Vec<Activity>, StoreError> {
-    found.page(tx, "created_by, organization_id, contact_id, note, created_at", wanted, window, read)
+/// A window (offset and size) of a list of notes.
+pub fn page(tx: &mut dyn Connection, list: &List, window: (i64, i64)) -> Result<Vec<Activity>, StoreError> {
+    list.rows(tx, "created_by, organization_id, contact_id, note, created_at", window, read)
 }

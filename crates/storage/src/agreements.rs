@@ -1,7 +1,7 @@
 //! Documents that people agree to, and their signatures.
 
-use crate::role_lists::{Found, Wanted};
-use crate::{Connection, Row, StoreError};
+use crate::list::{List, Spec};
+use crate::{Connection, Engine, Row, StoreError, Value};
 use billing::TenantId;
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -100,14 +100,27 @@ pub fn by_slug(
     row.map(|mut row| Ok((row.next()?, read(row)?))).transpose()
 }
 
-/// One page of agreements.
-pub fn page(
-    tx: &mut dyn Connection,
-    found: &Found<'_>,
-    wanted: &Wanted,
-    window: (i64, i64),
-) -> Result<Vec<Agreement>, StoreError> {
-    found.page(tx, COLUMNS, wanted, window, read)
+/// Lists of agreements.
+pub const AGREEMENTS: Spec = Spec {
+    from: "agreements",
+    searched: &[("slug", "slug"), ("title", "title")],
+    sorted: &[("title", "title"), ("updated_at", "updated_at")],
+    default_order: "title, slug",
+    dated: "updated_at",
+    splits_words: false,
+};
+
+/// All agreements of a tenant.
+pub fn list(engine: Engine, tenant_id: TenantId) -> List {
+    let mut list = List::new(engine, AGREEMENTS);
+    let tenant = list.bind(Value::Integer(tenant_id.0));
+    list.filter(format!("tenant_id = {tenant}"));
+    list
+}
+
+/// A window (offset and size) of a list of agreements.
+pub fn page(tx: &mut dyn Connection, list: &List, window: (i64, i64)) -> Result<Vec<Agreement>, StoreError> {
+    list.rows(tx, COLUMNS, window, read)
 }
 
 /// Keeps that a user signed an agreement, in place of an earlier signature.

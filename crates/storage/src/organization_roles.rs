@@ -1,7 +1,7 @@
 //! What users are to organizations, and the kinds of roles there are.
 
 use crate::connection::placeholders;
-use crate::role_lists::{Found, Wanted};
+use crate::list::List;
 use crate::{Connection, Param, Row, StoreError};
 use billing::TenantId;
 use jiff::Timestamp;
@@ -383,24 +383,18 @@ pub fn has_implicit_description(tx: &mut dyn Connection, tenant_id: TenantId) ->
     Ok(tx.query_optional(sql, &[tenant_id.0.into(), true.into()])?.is_some())
 }
 
-/// One page of roles.
-pub fn page(
-    tx: &mut dyn Connection,
-    found: &Found<'_>,
-    wanted: &Wanted,
-    window: (i64, i64),
-) -> Result<Vec<Role>, StoreError> {
+/// A window (offset and size) of a list of roles.
+pub fn page(tx: &mut dyn Connection, list: &List, window: (i64, i64)) -> Result<Vec<Role>, StoreError> {
     let columns = "r.record_id, r.id, r.organization_id, r.user_id, r.role_description_id, r.grant_key,
         r.request_key, r.extra, r.created_at, r.ends_at";
-    found.page(tx, columns, wanted, window, read)
+    list.rows(tx, columns, window, read)
 }
 
-/// One page of kinds of roles.
+/// A window (offset and size) of a list of kinds of roles.
 pub fn descriptions_page(
     tx: &mut dyn Connection,
-    found: &Found<'_>,
-    wanted: &Wanted,
+    list: &List,
     window: (i64, i64),
 ) -> Result<Vec<RoleDescription>, StoreError> {
-    found.page(tx, DESCRIPTION_COLUMNS, wanted, window, read_description)
+    list.rows(tx, DESCRIPTION_COLUMNS, window, read_description)
 }

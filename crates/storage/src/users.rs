@@ -293,16 +293,6 @@ pub fn by_ids(tx: &mut dyn Connection, tenant_id: TenantId, ids: &[Uuid]) -> Res
     tx.query(&sql, &params)?.into_iter().map(read).collect()
 }
 
-/// One page of users.
-pub fn page(
-    tx: &mut dyn Connection,
-    found: &crate::role_lists::Found<'_>,
-    wanted: &crate::role_lists::Wanted,
-    window: (i64, i64),
-) -> Result<Vec<User>, StoreError> {
-    found.page(tx, COLUMNS, wanted, window, read)
-}
-
 /// The active user with this phone number.
 pub fn by_phone(
     tx: &mut dyn Connection,
