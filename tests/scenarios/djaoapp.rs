@@ -1,14 +1,21 @@
 //! DjaoApp's desk: people, their profiles, and what they may do.
 
+mod activities;
+mod agreements;
 mod auth;
+mod guards;
 mod profiles;
+mod role_kinds;
+mod role_requests;
+mod roles;
 mod users;
 
 use billing::Caller;
 use jiff::{SignedDuration, Timestamp};
+use operations::agreements::AgreementChange;
 use operations::role_kinds::Scene;
 use operations::users::PersonFields;
-use operations::{access, agreements, clock, logins, roles, sites};
+use operations::{access, clock, logins, sites};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU32, Ordering};
 use storage::{Connection, Outcome, Store, StoreOptions};
@@ -102,8 +109,8 @@ impl<'a> Site<'a> {
     pub(crate) fn make_terms(&self) {
         self.inside(|tx, scene| {
             let title = Some("Terms of use".to_owned());
-            let new = agreements::AgreementChange { title, ..agreements::AgreementChange::default() };
-            agreements::create(tx, scene, &new)
+            let new = AgreementChange { title, ..AgreementChange::default() };
+            operations::agreements::create(tx, scene, &new)
         });
     }
 
@@ -114,6 +121,19 @@ impl<'a> Site<'a> {
         let now: Timestamp = shown["currentUtcTime"].as_str().expect("a text").parse().expect("an instant");
         let later = now + SignedDuration::from_mins(minutes);
         self.killbill().post(format!("/test/clock?requestedDate={later}"), json!({})).status(200);
+    }
+
+    /// A new user without a password, who is logged in by other means.
+    #[track_caller]
+    pub(crate) fn user_without_password(&self, name: &str) -> Http {
+        let client = self.user(name);
+        let name = name.to_owned();
+        self.inside(move |tx, scene| {
+            let id = access::user(tx, scene.tenant.tenant_id, &name)?.id;
+            let sql = "UPDATE users SET password_hash = NULL WHERE tenant_id = $1 AND id = $2";
+            Ok(tx.execute(sql, &[scene.tenant.tenant_id.0.into(), id.into()])?)
+        });
+        client
     }
 
     /// A new user who manages the site.
@@ -132,7 +152,7 @@ impl<'a> Site<'a> {
             let tenant_id = scene.tenant.tenant_id;
             let user = access::user(tx, tenant_id, &name)?;
             let organization = access::organization(tx, tenant_id, &slug)?;
-            let mut role = roles::make_manager(tx, scene, &user, &organization)?;
+            let mut role = operations::roles::make_manager(tx, scene, &user, &organization)?;
             role.role_description_id =
                 Some(operations::role_kinds::find(tx, tenant_id, Some(organization.id), &kind)?.id);
             Ok(storage::organization_roles::update(tx, tenant_id, &role)?)
@@ -141,7 +161,7 @@ impl<'a> Site<'a> {
 
     /// Does something in the book itself, as a site's program would.
     #[track_caller]
-    fn inside<T: Send + 'static>(
+    pub(crate) fn inside<T: Send + 'static>(
         &self,
         work: impl Fn(&mut dyn Connection, Scene<'_>) -> Outcome<T> + Send + 'static,
     ) -> T {
@@ -161,6 +181,21 @@ impl<'a> Site<'a> {
 
 /// The password of those who registered.
 pub(crate) const PASSWORD: &str = "the cat sat on the mat";
+/// The slug of a new profile that a user manages.
+#[track_caller]
+pub(crate) fn profile(client: &Http, username: &str, name: &str) -> String {
+    let made =
+        client.post(format!("/api/users/{username}/profiles"), json!({ "full_name": name })).status(201);
+    made.json()["slug"].as_str().expect("a profile has a slug").to_owned()
+}
+
+/// One member of each result of a list; `path` is a JSON pointer.
+#[track_caller]
+pub(crate) fn column(list: &Value, path: &str) -> Vec<String> {
+    let results = list["results"].as_array().unwrap_or_else(|| panic!("{list} is no list"));
+    let text = |item: &Value| item.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+    results.iter().map(text).collect()
+}
 
 /// The path and query of a URL of a site.
 #[track_caller]

@@ -4,17 +4,24 @@
 //! One file a resource: its JSON, its handlers, its routes. [`session`] knows who calls, [`error`] the error bodies,
 //! [`list`] the conventions of every list.
 
+mod accessibles;
+mod activities;
 mod adoption;
+mod agreements;
 mod auth;
 mod cookies;
 mod error;
 mod fields;
+mod guards;
 mod json;
 mod list;
 mod paging;
 mod pictures;
 mod profiles;
 mod proofs;
+mod role_kinds;
+mod role_shapes;
+mod roles;
 mod root;
 mod secrets;
 mod session;
@@ -37,6 +44,11 @@ pub fn routes() -> Vec<Route> {
         pictures::routes(),
         typeahead::routes(),
         users::routes(),
+        roles::routes(),
+        role_kinds::routes(),
+        accessibles::routes(),
+        agreements::routes(),
+        activities::routes(),
     ]
     .into_iter()
     .flatten()
@@ -57,6 +69,9 @@ const GROUPS: &[(&str, &str)] = &[
     ("profiles", include_str!("../openapi/profiles.json")),
     ("typeahead", include_str!("../openapi/typeahead.json")),
     ("users", include_str!("../openapi/users.json")),
+    ("roles", include_str!("../openapi/roles.json")),
+    ("legal", include_str!("../openapi/legal.json")),
+    ("activities", include_str!("../openapi/activities.json")),
 ];
 
 const DESCRIPTION: &str = "\

@@ -193,7 +193,7 @@ impl Accessible {
 }
 
 /// A profile inside a list.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 pub(crate) struct ProfileShort {
     slug: String,
     printable_name: String,

@@ -97,6 +97,18 @@ pub fn check(
     Err(Refusal::AccessDenied.into())
 }
 
+/// Whether a user manages an organization, or the broker and with it all of them.
+pub fn manages(
+    tx: &mut dyn Connection,
+    tenant: &Tenant,
+    now: Timestamp,
+    user: &User,
+    organization_id: Uuid,
+) -> Outcome<bool> {
+    let who = Who { tenant_id: tenant.tenant_id, now, user_id: user.id, is_read: false };
+    Ok(who.may_act_on(tx, organization_id)? || who.may_act_on(tx, tenant.id)?)
+}
+
 /// Refuses a user who is not active (he has no password, or lacks the one-time codes that one of his roles demands), or
 /// has not agreed to the terms as they now stand.
 fn check_readiness(tx: &mut dyn Connection, tenant_id: TenantId, user: &User, now: Timestamp) -> Outcome<()> {

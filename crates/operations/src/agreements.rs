@@ -81,7 +81,8 @@ pub fn delete(tx: &mut dyn Connection, scene: Scene<'_>, slug: &str) -> Outcome<
     record(tx, scene, ChangeType::Delete, &agreement, record_id)
 }
 
-/// Keeps that a user signed an agreement now. Refuses one who did not say that he read it.
+/// Keeps that a user signed an agreement as it stands, and from when that counts: now, or once it is in force if that is
+/// later. Refuses one who did not say that he read it.
 pub fn sign(
     tx: &mut dyn Connection,
     scene: Scene<'_>,
@@ -94,12 +95,13 @@ pub fn sign(
     if !has_read {
         return Err(Refusal::invalid("read_terms", "You must read and agree to the terms.").into());
     }
-    agreements::sign(tx, scene.tenant.tenant_id, slug, user.id, scene.now)?;
+    let signed_at = scene.now.max(agreement.updated_at);
+    agreements::sign(tx, scene.tenant.tenant_id, slug, user.id, signed_at)?;
     let Scene { tenant, caller, now } = scene;
-    let signature = json!({ "slug": agreement.slug, "signedBy": user.id, "signedAt": now });
+    let signature = json!({ "slug": agreement.slug, "signedBy": user.id, "signedAt": signed_at });
     let what = (ChangeType::Update, ObjectType::Agreement, agreement.id, record_id);
     record_of_tenant(tx, tenant.tenant_id, caller, now, what, &signature)?;
-    Ok(now)
+    Ok(signed_at)
 }
 
 fn check(change: &AgreementChange) -> Outcome<()> {

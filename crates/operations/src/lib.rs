@@ -34,6 +34,7 @@ pub mod profiles;
 pub mod proofs;
 pub mod registration;
 pub mod role_kinds;
+pub mod role_mails;
 pub mod roles;
 pub mod security;
 pub mod sites;

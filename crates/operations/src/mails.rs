@@ -27,6 +27,10 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("activation", include_str!("../templates/mails/activation.txt")),
     ("welcome", include_str!("../templates/mails/welcome.txt")),
     ("password_changed", include_str!("../templates/mails/password_changed.txt")),
+    ("role_granted", include_str!("../templates/mails/role_granted.txt")),
+    ("role_accepted", include_str!("../templates/mails/role_accepted.txt")),
+    ("role_requested", include_str!("../templates/mails/role_requested.txt")),
+    ("contact", include_str!("../templates/mails/contact.txt")),
 ];
 
 #[derive(Serialize, Deserialize)]
@@ -104,7 +108,11 @@ mod tests {
     #[test]
     fn every_template_can_be_read() {
         for (name, _) in TEMPLATES {
-            let values = json!({ "site": "Acme", "name": "Xia", "code": "123456", "link": null });
+            let values = json!({
+                "site": "Acme", "name": "Xia", "code": "123456", "link": null, "by": "Ann", "profile": "Acme",
+                "role": "Manager", "message": null, "base": "", "path": "/x", "username": "xia",
+                "must_activate": true, "email": "x@example.com", "text": "Hello"
+            });
             let (subject, body) = render(name, &values).unwrap();
             assert!(!subject.is_empty() && !subject.contains('\n') && !body.is_empty(), "{name}");
         }

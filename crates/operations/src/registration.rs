@@ -210,7 +210,8 @@ fn sign_up(tx: &mut dyn Connection, scene: Scene<'_>, mut user: User, asked: &Re
         None => role,
     };
     if asked.role_extra.is_some() {
-        roles::set_extra(tx, scene, &role, asked.role_extra.clone())?;
+        let organization = organizations::get(tx, tenant_id, role.organization_id)?;
+        roles::set_extra(tx, scene, &user, &organization, asked.role_extra.clone())?;
     }
     if let Some(email) = &user.email {
         let values = json!({ "site": verification::site_name(tenant), "name": user.username });

@@ -97,6 +97,11 @@ pub fn grant(
             check_not_last_manager(tx, scene, by, organization, &role)?;
         }
         let was_request = role.request_key.take().is_some();
+        if role.has_ended(scene.now) {
+            role.ends_at = None;
+            role.created_at = scene.now;
+            role.grant_key = (!kind.skip_optin_on_grant).then(random_key);
+        }
         role.role_description_id = Some(kind.id);
         if new.extra.is_some() {
             role.extra.clone_from(&new.extra);
@@ -142,10 +147,12 @@ pub fn make_manager(
 pub fn set_extra(
     tx: &mut dyn Connection,
     scene: Scene<'_>,
-    role: &Role,
+    user: &User,
+    organization: &Organization,
     extra: Option<String>,
 ) -> Outcome<Role> {
-    let role = Role { extra, ..role.clone() };
+    lock(tx, scene, organization)?;
+    let role = Role { extra, ..get(tx, scene, user, organization)? };
     save(tx, scene, &role, "ROLE_CHANGE")?;
     Ok(role)
 }
@@ -197,7 +204,7 @@ pub fn request(
         let role = accepted(tx, scene, role)?;
         return Ok(granted(role, false));
     }
-    if role.grant_key.is_none() && role.request_key.is_none() {
+    if role.is_valid(scene.now) {
         if is_same {
             return Ok(granted(role, false));
         }
@@ -205,6 +212,7 @@ pub fn request(
         return Err(Refusal::RoleHeld { username, slug }.into());
     }
     role.grant_key = None;
+    role.ends_at = None;
     role.request_key = Some(role.request_key.unwrap_or_else(random_key));
     role.role_description_id = kind;
     role.created_at = scene.now;
@@ -232,50 +240,90 @@ pub fn accept(tx: &mut dyn Connection, scene: Scene<'_>, user: &User, key: &str)
     Ok(Granted { role, user: user.clone(), organization, is_new: false })
 }
 
-/// Gives a user the roles that his e-mail address brings, and accepts what needs no acceptance. Only a proven address
-/// counts.
-pub fn apply_implicit(tx: &mut dyn Connection, scene: Scene<'_>, user: &User) -> Outcome<()> {
+/// Gives a user the roles that his e-mail address brings, and accepts what needs no acceptance. Where `must_be_proven`,
+/// only an address counts of which he has proved that it is his.
+pub fn apply_implicit(
+    tx: &mut dyn Connection,
+    scene: Scene<'_>,
+    user: &User,
+    must_be_proven: bool,
+) -> Outcome<()> {
     let tenant_id = scene.tenant.tenant_id;
-    for role in organization_roles::of_user(tx, tenant_id, user.id)? {
-        if let (Some(_), Some(id)) = (&role.grant_key, role.role_description_id)
-            && organization_roles::description_by_id(tx, tenant_id, id)?
-                .is_some_and(|kind| kind.skip_optin_on_grant)
-        {
-            organization_roles::set_imposed(tx, tenant_id, role.id, true)?;
-            save(tx, scene, &Role { grant_key: None, ..role }, "ROLE_GRANT_ACCEPTED")?;
+    let mut organizations = match implicit_address(user, must_be_proven) {
+        Some(email) if organization_roles::has_implicit_description(tx, tenant_id)? => {
+            candidates(tx, scene, email)?
         }
-    }
-    let Some(email) = user.email.as_deref().filter(|_| user.person.email_verified_at.is_some()) else {
-        return Ok(());
+        _ => Vec::new(),
     };
-    if !organization_roles::has_implicit_description(tx, tenant_id)? {
-        return Ok(());
-    }
-    for organization in candidates(tx, scene, email)? {
-        if organization.no_implicit_role
-            || organization_roles::of_user_on(tx, tenant_id, user.id, organization.id)?.is_some()
-        {
-            continue;
+    let eligible: Vec<Uuid> = organizations.iter().map(|organization| organization.id).collect();
+    for role in organization_roles::of_user(tx, tenant_id, user.id)? {
+        if role.grant_key.is_some() && !eligible.contains(&role.organization_id) {
+            organizations.push(profiles::get(tx, tenant_id, role.organization_id)?);
         }
-        let own = organization_roles::implicit_descriptions(tx, tenant_id, Some(organization.id))?;
-        let global = organization_roles::implicit_descriptions(tx, tenant_id, None)?;
-        let kind = match (own.as_slice(), global.as_slice()) {
-            ([kind], _) | (_, [kind]) => kind.id,
-            _ => continue,
-        };
-        let role = insert(tx, scene, fresh(scene, organization.id, user.id, Some(kind)), true)?;
-        publish(tx, scene, &role, "ROLE_CREATION")?;
+    }
+    // Always in one order, so that two users do not wait for each other.
+    organizations.sort_by_key(|organization| organization.id);
+    for organization in organizations {
+        lock(tx, scene, &organization)?;
+        match organization_roles::of_user_on(tx, tenant_id, user.id, organization.id)? {
+            Some(role) => accept_optional(tx, scene, role)?,
+            None if eligible.contains(&organization.id) => grant_implicit(tx, scene, user, &organization)?,
+            None => {}
+        }
     }
     Ok(())
 }
 
+/// The address that may bring a user roles.
+fn implicit_address(user: &User, must_be_proven: bool) -> Option<&str> {
+    user.email.as_deref().filter(|_| !must_be_proven || user.person.email_verified_at.is_some())
+}
+
+/// Accepts an invitation of a kind that needs no acceptance.
+fn accept_optional(tx: &mut dyn Connection, scene: Scene<'_>, role: Role) -> Outcome<()> {
+    let tenant_id = scene.tenant.tenant_id;
+    let (Some(_), Some(id)) = (&role.grant_key, role.role_description_id) else { return Ok(()) };
+    let kind = organization_roles::description_by_id(tx, tenant_id, id)?;
+    if !kind.is_some_and(|kind| kind.skip_optin_on_grant) {
+        return Ok(());
+    }
+    organization_roles::set_imposed(tx, tenant_id, role.id, true)?;
+    save(tx, scene, &Role { grant_key: None, ..role }, "ROLE_GRANT_ACCEPTED")
+}
+
+/// Gives a user without a role the one kind that is for such: the organization's own, else every organization's.
+fn grant_implicit(
+    tx: &mut dyn Connection,
+    scene: Scene<'_>,
+    user: &User,
+    organization: &Organization,
+) -> Outcome<()> {
+    if organization.no_implicit_role {
+        return Ok(());
+    }
+    let tenant_id = scene.tenant.tenant_id;
+    let own = organization_roles::implicit_descriptions(tx, tenant_id, Some(organization.id))?;
+    let global = organization_roles::implicit_descriptions(tx, tenant_id, None)?;
+    let kind = match (own.as_slice(), global.as_slice()) {
+        ([kind], _) | (_, [kind]) => kind.id,
+        _ => return Ok(()),
+    };
+    let role = insert(tx, scene, fresh(scene, organization.id, user.id, Some(kind)), true)?;
+    publish(tx, scene, &role, "ROLE_CREATION")
+}
+
 /// Whether [`apply_implicit`] would change anything is not cheap to say; whether it could, is.
-pub fn may_have_implicit(tx: &mut dyn Connection, scene: Scene<'_>, user: &User) -> Outcome<bool> {
+pub fn may_have_implicit(
+    tx: &mut dyn Connection,
+    scene: Scene<'_>,
+    user: &User,
+    must_be_proven: bool,
+) -> Outcome<bool> {
     let tenant_id = scene.tenant.tenant_id;
     let is_invited =
         organization_roles::of_user(tx, tenant_id, user.id)?.iter().any(|role| role.grant_key.is_some());
     Ok(is_invited
-        || (user.person.email_verified_at.is_some()
+        || (implicit_address(user, must_be_proven).is_some()
             && organization_roles::has_implicit_description(tx, tenant_id)?))
 }
 

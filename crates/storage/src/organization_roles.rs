@@ -59,7 +59,12 @@ impl Role {
     /// Whether it is in force.
     pub fn is_valid(&self, now: Timestamp) -> bool {
         let is_pending = self.grant_key.is_some() || self.request_key.is_some();
-        !is_pending && self.ends_at.is_none_or(|end| now < end)
+        !is_pending && !self.has_ended(now)
+    }
+
+    /// Whether its time is over.
+    pub fn has_ended(&self, now: Timestamp) -> bool {
+        self.ends_at.is_some_and(|end| end <= now)
     }
 }
 

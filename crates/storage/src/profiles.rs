@@ -158,6 +158,22 @@ pub fn by_id(tx: &mut dyn Connection, tenant_id: TenantId, id: Uuid) -> Result<O
     tx.query_optional(&sql, &[tenant_id.0.into(), id.into()])?.map(read).transpose()
 }
 
+/// The profiles with these ids, also deleted ones, in no order.
+pub fn by_ids(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    ids: &[Uuid],
+) -> Result<Vec<Profile>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let places = crate::connection::placeholders(2, ids.len());
+    let sql = format!("SELECT {} FROM {FROM} WHERE o.tenant_id = $1 AND o.id IN ({places})", columns());
+    let mut params: Vec<crate::Param<'_>> = vec![tenant_id.0.into()];
+    params.extend(ids.iter().map(|id| crate::Param::from(*id)));
+    tx.query(&sql, &params)?.into_iter().map(read).collect()
+}
+
 /// The personal profile of a user.
 pub fn of_person(
     tx: &mut dyn Connection,

@@ -1,0 +1,46 @@
+//! Whether a call is open to its caller, asked as the first thing in its transaction.
+
+use crate::session::Member;
+use billing::organization::Organization;
+use operations::access::{self, Demand, Target};
+use operations::roles::Scene;
+use storage::users::User;
+use storage::{Connection, Outcome};
+
+/// Who acts, where and when.
+pub(crate) fn scene(member: &Member) -> Scene<'_> {
+    Scene { tenant: &member.session.tenant, caller: &member.session.caller, now: member.session.now }
+}
+
+/// The profile of this slug, if the caller may do with it what he wants.
+pub(crate) fn profile(
+    tx: &mut dyn Connection,
+    member: &Member,
+    slug: &str,
+    demand: Demand,
+) -> Outcome<Organization> {
+    let organization = access::organization(tx, member.session.tenant.tenant_id, slug)?;
+    check(tx, member, demand, Target { organization: Some(&organization), ..Target::default() })?;
+    Ok(organization)
+}
+
+/// The user of this name, if the caller may do with him what he wants.
+pub(crate) fn user(
+    tx: &mut dyn Connection,
+    member: &Member,
+    username: &str,
+    demand: Demand,
+) -> Outcome<User> {
+    let user = access::user(tx, member.session.tenant.tenant_id, username)?;
+    check(tx, member, demand, Target { user: Some(&user), ..Target::default() })?;
+    Ok(user)
+}
+
+/// Refuses a call about nobody in particular that is not open to the caller.
+pub(crate) fn site(tx: &mut dyn Connection, member: &Member, demand: Demand) -> Outcome<()> {
+    check(tx, member, demand, Target::default())
+}
+
+fn check(tx: &mut dyn Connection, member: &Member, demand: Demand, target: Target<'_>) -> Outcome<()> {
+    access::check(tx, &member.session.tenant, member.session.now, &member.login.user, demand, target)
+}
