@@ -1,6 +1,6 @@
 //! Codes and links that are sent by mail: to verify an address, to recover a password, to activate who was invited.
 
-use super::{claims, logged_in, with_token_of};
+use super::{claims, cookie, logged_in, with_token_of};
 use crate::djaoapp::{PASSWORD, Site, check_field};
 use crate::scenario;
 use serde_json::{Value, json};
@@ -240,8 +240,11 @@ fn who_was_invited_activates_himself() {
         assert_eq!((&sent["username"], &sent["credentials"]), (&json!("xia"), &json!(false)));
         assert!(sent["detail"].is_string());
         let (_, link) = mailbox.code_and_link();
-        let made =
-            visitor.post(&link, json!({ "new_password": PASSWORD, "nick_name": "X" })).status(201).json();
+        let whole = json!({ "new_password": PASSWORD, "nick_name": "X" });
+        let answer = visitor.post(format!("{link}?cookie=1"), whole).status(201);
+        let browser = visitor.with("Cookie", format!("sessionid={}", cookie(&answer, "sessionid")));
+        browser.get("/api/users/xia").status(200);
+        let made = answer.json();
         assert_eq!((&claims(&made)["credentials"], &claims(&made)["nick_name"]), (&json!(true), &json!("X")));
         let xia = with_token_of(&site, &made);
         // He has a profile of his own from now on.
