@@ -2,6 +2,7 @@
 
 use crate::error::{self, Answer, ERRORS, Early};
 use crate::fields::{self, Members};
+use crate::guards::{self, scene};
 use crate::json::{Body, instant};
 use crate::list::ListQuery;
 use crate::paging::{self, with_detail};
@@ -46,11 +47,6 @@ const SSH_KEY_LIMIT: usize = 500;
 
 /// How long a token of MikroCloud's desk counts.
 const MIKROCLOUD_LIFE: SignedDuration = SignedDuration::from_hours(1);
-
-fn scene(member: &Member) -> Scene<'_> {
-    let session = &member.session;
-    Scene { tenant: &session.tenant, caller: &session.caller, now: session.now }
-}
 
 /// The user of this name. What he logs in with is changed by himself and by those who manage the site: a manager of
 /// some profile that he has a role on would else become him.
@@ -135,9 +131,7 @@ async fn invite(State(edge): State<SharedEdge>, member: Member, Path(username): 
     let session = member.session.clone();
     let work = move |tx: &mut dyn Connection| {
         let (tenant, now) = (&member.session.tenant, member.session.now);
-        let user = access::user(tx, tenant.tenant_id, &username)?;
-        let target = Target { user: Some(&user), ..Target::default() };
-        access::check(tx, tenant, now, &member.login.user, CHANGE.frictionless(), target)?;
+        let user = guards::user(tx, &member, &username, CHANGE.frictionless())?;
         operations::proofs::invite(tx, tenant, now, &user, member.link_base.as_deref())?;
         Ok(with_detail(StatusCode::OK, &UserDetail::of(&user), "A link to choose a password was sent."))
     };
@@ -198,10 +192,8 @@ async fn list_keys(
     query: ListQuery,
 ) -> Answer {
     let work = move |tx: &mut dyn Connection| {
-        let (tenant, now) = (&member.session.tenant, member.session.now);
-        let user = access::user(tx, tenant.tenant_id, &username)?;
-        let target = Target { user: Some(&user), ..Target::default() };
-        access::check(tx, tenant, now, &member.login.user, Demand::read(Guard::SelfUser), target)?;
+        let tenant = &member.session.tenant;
+        let user = guards::user(tx, &member, &username, Demand::read(Guard::SelfUser))?;
         let mut list = storage::api_keys::list(tx.engine(), tenant.tenant_id, user.id);
         let zone = paging::zone(tx, tenant)?;
         if let Err(early) = paging::apply(&query, &mut list, &KEYS, &zone, None) {

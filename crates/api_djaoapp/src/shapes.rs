@@ -1,14 +1,11 @@
 //! Users and profiles as this contract shows them: short in lists and inside others, with all details alone.
 
 use crate::json::{extra, instant};
-use billing::TenantId;
-use billing::organization::{Kind, Organization};
+use billing::organization::Organization;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use storage::organization_roles::{self, Role, RoleDescription};
 use storage::profiles::Profile;
 use storage::users::User;
-use storage::{Connection, Outcome, organizations};
 
 /// A user inside a list.
 #[derive(Serialize)]
@@ -106,89 +103,6 @@ impl UserDetail {
         let mut members = self.into_members();
         members.remove("extra");
         Value::Object(members)
-    }
-}
-
-/// A role of a user as he sees it.
-#[derive(Serialize)]
-pub(crate) struct Accessible {
-    created_at: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request_key: Option<String>,
-    profile: ProfileShort,
-    role_description: Option<RoleKind>,
-    home_url: String,
-    settings_url: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    accept_grant_api_url: Option<String>,
-    remove_api_url: String,
-}
-
-/// A kind of role, inside others.
-#[derive(Serialize)]
-struct RoleKind {
-    created_at: String,
-    slug: String,
-    title: String,
-    skip_optin_on_grant: bool,
-    implicit_create_on_none: bool,
-    otp_required: bool,
-    is_global: bool,
-    extra: Value,
-}
-
-impl Accessible {
-    /// The roles of a user, with their profiles.
-    pub(crate) fn all(
-        tx: &mut dyn Connection,
-        tenant_id: TenantId,
-        base: &str,
-        user: &User,
-        roles: &[Role],
-    ) -> Outcome<Vec<Accessible>> {
-        let mut shown = Vec::with_capacity(roles.len());
-        for role in roles {
-            let stored = organizations::by_id(tx, tenant_id, role.organization_id)?;
-            let Some(organization) = stored.map(|stored| stored.organization) else { continue };
-            let kind = match role.role_description_id {
-                Some(id) => organization_roles::description_by_id(tx, tenant_id, id)?,
-                None => None,
-            };
-            shown.push(Accessible::of(base, user, role, &organization, kind.as_ref()));
-        }
-        Ok(shown)
-    }
-
-    fn of(
-        base: &str,
-        user: &User,
-        role: &Role,
-        organization: &Organization,
-        kind: Option<&RoleDescription>,
-    ) -> Accessible {
-        let (name, slug) = (&user.username, &organization.slug);
-        let kind_slug = kind.map_or("none", |kind| kind.slug.as_str());
-        let has_credentials = organization.kind == Kind::Personal && user.password_hash.is_some();
-        let accept = |key: &String| format!("{base}/api/users/{name}/accessibles/accept/{key}");
-        Accessible {
-            created_at: instant(role.created_at),
-            request_key: role.request_key.clone(),
-            profile: ProfileShort::of(organization, has_credentials),
-            role_description: kind.map(|kind| RoleKind {
-                created_at: instant(kind.created_at),
-                slug: kind.slug.clone(),
-                title: kind.title.clone(),
-                skip_optin_on_grant: kind.skip_optin_on_grant,
-                implicit_create_on_none: kind.implicit_create_on_none,
-                otp_required: kind.otp_required,
-                is_global: kind.organization_id.is_none(),
-                extra: extra(kind.extra.as_deref()),
-            }),
-            home_url: format!("{base}/api/profile/{slug}"),
-            settings_url: format!("{base}/api/profile/{slug}"),
-            accept_grant_api_url: role.grant_key.as_ref().map(accept),
-            remove_api_url: format!("{base}/api/users/{name}/accessibles/{kind_slug}/{slug}"),
-        }
     }
 }
 

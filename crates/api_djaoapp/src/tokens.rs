@@ -4,8 +4,9 @@ use crate::cookies;
 use crate::error::{Answer, ERRORS};
 use crate::fields::{self, Members};
 use crate::json::Body;
+use crate::role_shapes;
 use crate::session::Member;
-use crate::shapes::{Accessible, UserDetail};
+use crate::shapes::UserDetail;
 use axum::extract::State;
 use axum::routing::{delete, get, post};
 use billing::Refusal;
@@ -33,7 +34,7 @@ async fn read(State(edge): State<SharedEdge>, member: Member) -> Answer {
         let mut roles = organization_roles::of_user(tx, tenant.tenant_id, user.id)?;
         roles.retain(|role| role.request_key.is_none());
         roles.truncate(ROLES_LIMIT);
-        let roles = Accessible::all(tx, tenant.tenant_id, &member.base, user, &roles)?;
+        let roles = role_shapes::accessibles(tx, &member, user, &roles)?;
         let mut shown = UserDetail::of(user).into_members();
         shown.insert("roles".to_owned(), json!(roles));
         Ok(Reply::json(StatusCode::OK, &shown))
