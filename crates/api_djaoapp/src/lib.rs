@@ -9,6 +9,7 @@ mod activities;
 mod adoption;
 mod agreements;
 mod auth;
+mod contacts;
 mod cookies;
 mod error;
 mod fields;
@@ -49,6 +50,7 @@ pub fn routes() -> Vec<Route> {
         accessibles::routes(),
         agreements::routes(),
         activities::routes(),
+        contacts::routes(),
     ]
     .into_iter()
     .flatten()
@@ -72,6 +74,7 @@ const GROUPS: &[(&str, &str)] = &[
     ("roles", include_str!("../openapi/roles.json")),
     ("legal", include_str!("../openapi/legal.json")),
     ("activities", include_str!("../openapi/activities.json")),
+    ("contacts", include_str!("../openapi/contacts.json")),
 ];
 
 const DESCRIPTION: &str = "\

@@ -3,6 +3,7 @@
 use crate::adoption::adopt_for;
 use crate::error::{Answer, ERRORS, detail};
 use crate::session::{Member, Visitor};
+use crate::users::Door;
 use axum::extract::{FromRequest, Multipart, Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -77,13 +78,27 @@ async fn upload_for_user(
     Path(username): Path<String>,
     request: Request,
 ) -> Answer {
+    upload_by(Door::Own, edge, member, username, request).await
+}
+
+pub(crate) async fn upload_by(
+    door: Door,
+    edge: SharedEdge,
+    member: Member,
+    username: String,
+    request: Request,
+) -> Answer {
     let uploaded = uploaded(&edge, request).await;
     let session = member.session.clone();
     let work = move |tx: &mut dyn Connection| {
         let (tenant, caller, now) = (&member.session.tenant, &member.session.caller, member.session.now);
         let user = access::user(tx, tenant.tenant_id, &username)?;
         let target = Target { user: Some(&user), ..Target::default() };
-        access::check(tx, tenant, now, &member.login.user, Demand::write(Guard::SelfUser), target)?;
+        let demand = match door {
+            Door::Own => Demand::write(Guard::SelfUser),
+            Door::Site => Demand::write(Guard::Broker),
+        };
+        access::check(tx, tenant, now, &member.login.user, demand, target)?;
         let picture = uploaded.as_ref().map_err(Clone::clone)?;
         storage::profiles::insert_picture(tx, tenant.tenant_id, picture, now)?;
         let location = location(&member.base, picture);

@@ -1,6 +1,6 @@
 //! Profiles: all of them, one of them, and those of a user.
 
-use crate::adoption::{adopt_all, adopt_for};
+use crate::adoption::{adopt_all, adopt_for, find};
 use crate::error::{Answer, ERRORS, Early};
 use crate::fields::{self, Members};
 use crate::json::Body;
@@ -18,6 +18,7 @@ use operations::access::{self, Demand, Guard, Target};
 use operations::profiles::{self, ProfileFields};
 use operations::role_kinds::Scene;
 use operations::sites::MANAGER;
+use std::sync::Arc;
 use storage::{Connection, Outcome};
 
 pub(crate) fn routes() -> Vec<Route> {
@@ -113,13 +114,14 @@ fn open_to(tx: &mut dyn Connection, member: &Member, slug: &str, demand: Demand)
 }
 
 async fn read(State(edge): State<SharedEdge>, member: Member, Path(slug): Path<String>) -> Answer {
-    adopt_for(&edge, &member.session, &slug).await?;
-    let work = move |tx: &mut dyn Connection| {
+    let session = member.session.clone();
+    let member = Arc::new(member);
+    let look = move |tx: &mut dyn Connection| {
         let organization = open_to(tx, &member, &slug, Demand::read(Guard::Provider))?;
         let profile = profiles::get(tx, member.session.tenant.tenant_id, organization.id)?;
         Ok(Reply::json(StatusCode::OK, &ProfileWhole::of(&profile)))
     };
-    Ok(edge.read_point(&ERRORS, work).await)
+    find(&edge, &session, look).await
 }
 
 async fn replace(

@@ -1,7 +1,8 @@
 //! What a body says to prove who somebody is: passwords and codes.
 
-use crate::error::{Early, bad_field};
+use crate::error::Early;
 use crate::fields::Members;
+use billing::Refusal;
 use edge::SharedEdge;
 use operations::proofs::{self, CheckedPassword, Proof};
 use serde_json::Value;
@@ -10,21 +11,20 @@ use serde_json::Value;
 const SECRET_LIMIT: usize = 1024;
 
 /// A password as it was typed; none when it is absent or empty.
-pub(crate) fn password(members: &Members, name: &str) -> Result<Option<String>, Early> {
+pub(crate) fn password(members: &Members, name: &'static str) -> Result<Option<String>, Refusal> {
     match members.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.is_empty() => Ok(None),
         Some(Value::String(text)) if text.chars().count() > SECRET_LIMIT => {
-            Err(bad_field(name, &format!("Ensure this field has no more than {SECRET_LIMIT} characters."))
-                .into())
+            Err(Refusal::FieldTooLong { field: name, limit: SECRET_LIMIT })
         }
         Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(bad_field(name, "Not a valid string.").into()),
+        Some(_) => Err(Refusal::invalid(name, "Not a valid string.")),
     }
 }
 
 /// A new password, whole enough to be one; none when it is absent or empty.
-pub(crate) fn new_password(members: &Members) -> Result<Option<String>, Early> {
+pub(crate) fn new_password(members: &Members) -> Result<Option<String>, Refusal> {
     let password = password(members, "new_password")?;
     if let Some(password) = &password {
         proofs::check_password(password)?;
@@ -33,11 +33,11 @@ pub(crate) fn new_password(members: &Members) -> Result<Option<String>, Early> {
 }
 
 /// A code of six digits: the contract has it as a number, which loses zeros in front.
-pub(crate) fn code(members: &Members, name: &str) -> Result<Option<String>, Early> {
+pub(crate) fn code(members: &Members, name: &'static str) -> Result<Option<String>, Refusal> {
     match members.get(name) {
         Some(Value::Number(number)) => match number.as_u64() {
             Some(number) => Ok(Some(format!("{number:06}"))),
-            None => Err(bad_field(name, "A valid integer is required.").into()),
+            None => Err(Refusal::invalid(name, "A valid integer is required.")),
         },
         _ => Ok(password(members, name)?.map(|code| code.trim().to_owned()).filter(|code| !code.is_empty())),
     }
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn read(value: Value) -> Result<Option<String>, Early> {
+    fn read(value: Value) -> Result<Option<String>, Refusal> {
         let members = json!({ "c": value });
         code(members.as_object().unwrap(), "c")
     }

@@ -1,6 +1,6 @@
 //! Candidates for what somebody types: profiles and users.
 
-use crate::adoption::{adopt_all, adopt_for};
+use crate::adoption::{adopt_all, find};
 use crate::error::{Answer, ERRORS};
 use crate::fields::Members;
 use crate::json::Body;
@@ -144,14 +144,13 @@ async fn found_users(State(edge): State<SharedEdge>, member: Member, query: List
 }
 
 async fn read(State(edge): State<SharedEdge>, member: Member, Path(slug): Path<String>) -> Answer {
-    adopt_for(&edge, &member.session, &slug).await?;
-    let work = move |tx: &mut dyn Connection| {
-        let tenant_id = member.session.tenant.tenant_id;
+    let tenant_id = member.session.tenant.tenant_id;
+    let look = move |tx: &mut dyn Connection| {
         let organization = access::organization(tx, tenant_id, &slug)?;
         let profile = profiles::get(tx, tenant_id, organization.id)?;
         Ok(Reply::json(StatusCode::OK, &ProfileShort::of_profile(&profile)))
     };
-    Ok(edge.read_point(&ERRORS, work).await)
+    find(&edge, &member.session, look).await
 }
 
 async fn create(State(edge): State<SharedEdge>, member: Member, Body(members): Body<Members>) -> Answer {

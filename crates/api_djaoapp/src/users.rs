@@ -5,6 +5,7 @@ use crate::fields::{self, Members};
 use crate::json::Body;
 use crate::list::ListQuery;
 use crate::paging::{self, with_detail};
+use crate::proofs;
 use crate::session::Member;
 use crate::shapes::{UserDetail, UserShort};
 use axum::extract::{Path, State};
@@ -13,14 +14,12 @@ use billing::Refusal;
 use edge::{Reply, Route, SharedEdge, route};
 use http::StatusCode;
 use operations::access::{self, Demand, Guard, Target};
-use operations::users::{self, PersonFields};
+use operations::role_kinds::Scene;
+use operations::users::{self, Codes, PersonFields};
 use serde_json::{Value, json};
 use storage::people::CONTACTS;
 use storage::users::User;
 use storage::{Connection, Outcome};
-
-/// Shortest password, in characters.
-const PASSWORD_LENGTH: usize = 10;
 
 pub(crate) fn routes() -> Vec<Route> {
     let notifications = "/api/users/{user}/notifications";
@@ -37,12 +36,29 @@ pub(crate) fn routes() -> Vec<Route> {
     ]
 }
 
+/// By which of its doors a user is looked at: his own, or the site's, which only those who manage it go through.
+#[derive(Clone, Copy)]
+pub(crate) enum Door {
+    Own,
+    Site,
+}
+
+impl Door {
+    fn demand(self, is_read: bool) -> Demand {
+        let demand = if is_read { Demand::read } else { Demand::write };
+        match self {
+            Door::Own => demand(Guard::SelfUser).frictionless(),
+            Door::Site => demand(Guard::Broker),
+        }
+    }
+}
+
 /// The user of this name, if the caller may do with him what he wants.
 fn open_to(tx: &mut dyn Connection, member: &Member, username: &str, demand: Demand) -> Outcome<User> {
     let (tenant, now) = (&member.session.tenant, member.session.now);
     let user = access::user(tx, tenant.tenant_id, username)?;
     let target = Target { user: Some(&user), ..Target::default() };
-    access::check(tx, tenant, now, &member.login.user, demand.frictionless(), target)?;
+    access::check(tx, tenant, now, &member.login.user, demand, target)?;
     Ok(user)
 }
 
@@ -60,7 +76,7 @@ pub(crate) fn person_fields(members: &Members) -> Result<PersonFields, Refusal> 
     })
 }
 
-async fn list(State(edge): State<SharedEdge>, member: Member, query: ListQuery) -> Answer {
+pub(crate) async fn list(State(edge): State<SharedEdge>, member: Member, query: ListQuery) -> Answer {
     let work = move |tx: &mut dyn Connection| {
         let (tenant, now) = (&member.session.tenant, member.session.now);
         let demand = Demand::read(Guard::Broker);
@@ -78,7 +94,11 @@ async fn list(State(edge): State<SharedEdge>, member: Member, query: ListQuery) 
     Ok(edge.read(&ERRORS, work).await)
 }
 
-async fn create(State(edge): State<SharedEdge>, member: Member, Body(members): Body<Members>) -> Answer {
+pub(crate) async fn create(
+    State(edge): State<SharedEdge>,
+    member: Member,
+    Body(members): Body<Members>,
+) -> Answer {
     // The guard goes first: hashing is dear.
     check_broker(&edge, &member).await?;
     let fields = person_fields(&members)?;
@@ -90,11 +110,8 @@ async fn create(State(edge): State<SharedEdge>, member: Member, Body(members): B
     if is_nothing(&fields.full_name) {
         return Err(Refusal::FieldMissing { field: "full_name" }.into());
     }
-    let password_hash = match fields::filled(&members, "new_password")? {
+    let password_hash = match proofs::new_password(&members)? {
         None => None,
-        Some(password) if password.chars().count() < PASSWORD_LENGTH => {
-            return Err(Refusal::FieldTooShort { field: "new_password", limit: PASSWORD_LENGTH }.into());
-        }
         Some(password) => Some(edge.hash(&password).await.map_err(|error| Early(ERRORS.reply(&error)))?),
     };
     let session = member.session.clone();
@@ -120,8 +137,12 @@ async fn check_broker(edge: &SharedEdge, member: &Member) -> Result<(), Early> {
 }
 
 async fn read_user(State(edge): State<SharedEdge>, member: Member, Path(username): Path<String>) -> Answer {
+    read_by(Door::Own, edge, member, username).await
+}
+
+pub(crate) async fn read_by(door: Door, edge: SharedEdge, member: Member, username: String) -> Answer {
     let work = move |tx: &mut dyn Connection| {
-        let user = open_to(tx, &member, &username, Demand::read(Guard::SelfUser))?;
+        let user = open_to(tx, &member, &username, door.demand(true))?;
         Ok(Reply::json(StatusCode::OK, &UserDetail::of(&user)))
     };
     Ok(edge.read_point(&ERRORS, work).await)
@@ -133,7 +154,7 @@ async fn replace(
     Path(username): Path<String>,
     Body(members): Body<Members>,
 ) -> Answer {
-    save(edge, member, username, members, true).await
+    save_by(Door::Own, true, edge, member, username, members).await
 }
 
 async fn change(
@@ -142,34 +163,49 @@ async fn change(
     Path(username): Path<String>,
     Body(members): Body<Members>,
 ) -> Answer {
-    save(edge, member, username, members, false).await
+    save_by(Door::Own, false, edge, member, username, members).await
 }
 
-async fn save(
+/// Changes a user. `is_whole`: the body says all that a user must have.
+pub(crate) async fn save_by(
+    door: Door,
+    is_whole: bool,
     edge: SharedEdge,
     member: Member,
     username: String,
     members: Members,
-    is_whole: bool,
 ) -> Answer {
     let session = member.session.clone();
     let work = move |tx: &mut dyn Connection| {
-        let user = open_to(tx, &member, &username, Demand::write(Guard::SelfUser))?;
+        let user = open_to(tx, &member, &username, door.demand(false))?;
         if is_whole {
             fields::require(&members, "full_name")?;
         }
         let fields = person_fields(&members)?;
-        let (caller, now) = (&member.session.caller, member.session.now);
-        let user = users::change(tx, user.tenant_id, caller, now, &username, &fields)?;
+        let codes = Codes {
+            email: proofs::code(&members, "email_code")?,
+            phone: proofs::code(&members, "phone_code")?,
+        };
+        let scene =
+            Scene { tenant: &member.session.tenant, caller: &member.session.caller, now: member.session.now };
+        let user = match users::change_by_codes(tx, scene, &user, &fields, &codes)? {
+            Ok(user) => user,
+            // That a code was wrong was counted, and is to be kept.
+            Err(refusal) => return Ok((ERRORS.refusal)(&refusal)),
+        };
         Ok(with_detail(StatusCode::OK, &UserDetail::of(&user), "User was updated."))
     };
     Ok(edge.write(&session, &ERRORS, work).await)
 }
 
 async fn remove(State(edge): State<SharedEdge>, member: Member, Path(username): Path<String>) -> Answer {
+    remove_by(Door::Own, edge, member, username).await
+}
+
+pub(crate) async fn remove_by(door: Door, edge: SharedEdge, member: Member, username: String) -> Answer {
     let session = member.session.clone();
     let work = move |tx: &mut dyn Connection| {
-        open_to(tx, &member, &username, Demand::write(Guard::SelfUser))?;
+        open_to(tx, &member, &username, door.demand(false))?;
         let (tenant, caller, now) = (&member.session.tenant, &member.session.caller, member.session.now);
         users::delete(tx, tenant, caller, now, &username)?;
         Ok(Reply::empty(StatusCode::NO_CONTENT))
@@ -183,7 +219,7 @@ async fn read_notifications(
     Path(username): Path<String>,
 ) -> Answer {
     let work = move |tx: &mut dyn Connection| {
-        let user = open_to(tx, &member, &username, Demand::read(Guard::SelfUser))?;
+        let user = open_to(tx, &member, &username, Door::Own.demand(true))?;
         let enabled = users::notifications(tx, &user)?;
         Ok(Reply::json(StatusCode::OK, &json!({ "notifications": enabled })))
     };
@@ -198,7 +234,7 @@ async fn set_notifications(
 ) -> Answer {
     let session = member.session.clone();
     let work = move |tx: &mut dyn Connection| {
-        let user = open_to(tx, &member, &username, Demand::write(Guard::SelfUser))?;
+        let user = open_to(tx, &member, &username, Door::Own.demand(false))?;
         let wanted = wanted_notifications(&members)?;
         let (caller, now) = (&member.session.caller, member.session.now);
         let enabled = users::set_notifications(tx, caller, now, &user, &wanted)?;

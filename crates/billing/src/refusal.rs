@@ -428,6 +428,9 @@ pub enum Refusal {
     /// Too many attempts failed.
     #[error("too many attempts; try again later")]
     TooManyAttempts,
+    /// A code that was to prove that an address is somebody's.
+    #[error("the code is not right, or was used or sent long ago")]
+    CodeWrong,
     /// Too many wrong one-time codes.
     #[error("too many wrong one-time codes; try again later")]
     TooManyCodes,

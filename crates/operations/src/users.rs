@@ -1,6 +1,7 @@
 //! Users as people: what is known of them, what mail they want, and their leaving.
 
-use crate::{organizations, profiles, record_of_tenant};
+use crate::role_kinds::Scene;
+use crate::{organizations, profiles, record_of_tenant, verification};
 use billing::organization::check_slug;
 use billing::person::{USERNAME_LIMIT, check_person, check_username};
 use billing::phone::parse_phone;
@@ -176,6 +177,47 @@ pub fn change(
         profiles::save(tx, tenant_id, caller, now, profile.organization.organization.id, &wanted)?;
     }
     Ok(user)
+}
+
+/// Codes that were sent to somebody.
+#[derive(Clone, Debug, Default)]
+pub struct Codes {
+    /// The one that was sent to his e-mail address, the new one where he changes it.
+    pub email: Option<String>,
+    /// The one that was sent to his phone. None is sent, so that none is right.
+    pub phone: Option<String>,
+}
+
+/// [`change`] with proof that an address is the user's. A refusal inside of what is returned is to be committed.
+pub fn change_by_codes(
+    tx: &mut dyn Connection,
+    scene: Scene<'_>,
+    user: &User,
+    fields: &PersonFields,
+    codes: &Codes,
+) -> Outcome<Result<User, Refusal>> {
+    let Scene { tenant, caller, now } = scene;
+    if codes.phone.is_some() {
+        return Ok(Err(Refusal::CodeWrong));
+    }
+    if let Some(code) = &codes.email {
+        let address = match &fields.email {
+            Some(email) => email.as_ref().map(|email| email.to_lowercase()),
+            None => user.email.clone(),
+        };
+        let is_right = match address {
+            Some(address) => verification::use_code(tx, tenant, now, &address, code)?,
+            None => false,
+        };
+        if !is_right {
+            return Ok(Err(Refusal::CodeWrong));
+        }
+    }
+    let user = change(tx, tenant.tenant_id, caller, now, &user.username, fields)?;
+    if codes.email.is_some() {
+        users::set_email_verified(tx, user.id, now)?;
+    }
+    Ok(Ok(user))
 }
 
 /// [`change`] of the user alone.
