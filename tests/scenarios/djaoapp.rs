@@ -4,6 +4,7 @@ mod activities;
 mod agreements;
 mod auth;
 mod guards;
+mod desks;
 mod profiles;
 mod role_kinds;
 mod role_requests;

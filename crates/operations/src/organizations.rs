@@ -213,8 +213,8 @@ pub(crate) fn make_default(
     Ok(stored.organization)
 }
 
-/// Opens the billing account of an organization, under the organization's id as external key. Refuses a second one, and
-/// any beneath the top of a tree.
+/// Opens the billing account of an organization, under the organization's id as external key. What `details` do not say of
+/// phone and address is the organization's. Refuses a second one, and any beneath the top of a tree.
 pub fn open_account(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
@@ -224,18 +224,30 @@ pub fn open_account(
     details: &AccountDetails,
 ) -> Outcome<StoredAccount> {
     caller.require(Permission::AccountCreate)?;
-    let mut stored = organizations::lock(tx, tenant_id, id)?.ok_or(Refusal::OrganizationUnknown { id })?;
+    let stored = organizations::lock(tx, tenant_id, id)?.ok_or(Refusal::OrganizationUnknown { id })?;
     if stored.organization.parent_id.is_some() {
         return Err(Refusal::OrganizationIsNotTop { id }.into());
     }
     if stored.organization.account_id.is_some() {
         return Err(Refusal::OrganizationHasAccount { id }.into());
     }
-    let new =
-        NewAccount { external_key: Some(id.to_string()), details: details.clone(), ..NewAccount::default() };
+    let contact = &stored.organization.contact;
+    let known = |said: &Option<String>, known: &Option<String>| said.clone().or_else(|| known.clone());
+    let new = NewAccount {
+        external_key: Some(id.to_string()),
+        details: AccountDetails {
+            phone: known(&details.phone, &contact.phone),
+            address1: known(&details.address1, &contact.street_address),
+            city: known(&details.city, &contact.locality),
+            state: known(&details.state, &contact.region),
+            postal_code: known(&details.postal_code, &contact.postal_code),
+            ..details.clone()
+        },
+        time_zone: Some(stored.organization.time_zone.clone()),
+        ..NewAccount::default()
+    };
     let mut account = accounts::open(tx, tenant_id, caller, now, &new)?;
     account.organization_id = Some(id);
-    stored.organization.time_zone.clone_from(&account.account.time_zone);
     join(tx, tenant_id, caller, now, stored, &account)?;
     Ok(account)
 }

@@ -381,3 +381,86 @@ fn a_profile_that_nobody_manages_is_made_for_later() {
         ann.get("/api/accounts/profiles/acme").status(404);
     });
 }
+
+#[test]
+fn a_new_address_is_proved_by_a_code() {
+    scenario(|world| {
+        let site = Site::new(world);
+        let ann = site.user("ann");
+        let ask = json!({ "email": "new@people.test", "full_name": "Ann", "check_email": true });
+        site.visitor().post("/api/auth/register", ask).status(401);
+        let mails = site.mails_to("new@people.test");
+        let is_code = |word: &&str| word.len() == 6 && word.bytes().all(|byte| byte.is_ascii_digit());
+        let code = mails[0].split_whitespace().find(is_code).expect("a code was sent");
+        let wrong = format!("{:06}", (code.parse::<u32>().unwrap() + 1) % 1_000_000);
+
+        let change =
+            |code: &str| json!({ "email": "New@people.test", "full_name": "Ann New", "email_code": code });
+        let refused = ann.put("/api/users/ann", change(&wrong)).status(400).json();
+        assert!(refused["detail"].is_string(), "{refused}");
+        // The code is that of the new address, not of the old one.
+        ann.patch("/api/users/ann", json!({ "email_code": code })).status(400);
+        ann.patch("/api/users/ann", json!({ "email": null, "email_code": code })).status(400);
+        check_field(
+            &ann.patch("/api/users/ann", json!({ "email_code": [1] })).status(400).json(),
+            "email_code",
+        );
+        assert_eq!(ann.get("/api/users/ann").status(200).json()["email"], "ann@people.test");
+        let changed = ann.put("/api/users/ann", change(code)).status(200).json();
+        assert_eq!(
+            (&changed["email"], &changed["full_name"]),
+            (&json!("new@people.test"), &json!("Ann New"))
+        );
+        // It counts once; and no code is ever sent to a phone.
+        ann.put("/api/users/ann", change(code)).status(400);
+        ann.patch("/api/users/ann", json!({ "phone": "+33142685300", "phone_code": 123_456 })).status(400);
+        assert!(ann.get("/api/users/ann").status(200).json()["phone"].is_null());
+    });
+}
+
+#[test]
+fn contacts_are_the_users_for_those_who_manage_the_site() {
+    scenario(|world| {
+        let site = Site::new(world);
+        let (ann, boss) = (site.user("ann"), site.manager("boss"));
+        let aide = site.user("aide");
+        site.give_role("aide", site.broker(), "contributor");
+        assert_eq!(boss.get("/api/contacts").status(200).json(), {
+            let mut users = boss.get("/api/users").status(200).json();
+            assert_eq!(users["count"], 3);
+            users["next"] = Value::Null;
+            users
+        });
+        let made = boss
+            .post("/api/contacts", json!({ "email": "bob@x.test", "full_name": "Bob" }))
+            .status(201)
+            .json();
+        assert_eq!(boss.get("/api/contacts/bob").status(200).json(), made);
+        assert_eq!(aide.get("/api/users/bob").status(200).json(), made);
+        aide.get("/api/contacts/bob").status(200);
+        let changed = boss.put("/api/contacts/bob", json!({ "full_name": "Robert" })).status(200).json();
+        assert_eq!(changed["printable_name"], "Robert");
+        check_field(&boss.put("/api/contacts/bob", json!({ "lang": "fr" })).status(400).json(), "full_name");
+        assert_eq!(boss.patch("/api/contacts/bob", json!({ "lang": "fr" })).status(200).json()["lang"], "fr");
+        let picture = super::profiles::form(&boss, "/api/contacts/bob/picture", "file", b"\xff\xd8\xff\xe0")
+            .status(201);
+        assert_eq!(boss.get("/api/contacts/bob").status(200).json()["picture"], picture.json()["location"]);
+        check_field(&boss.post("/api/contacts/bob/picture", json!({})).status(400).json(), "file");
+
+        // Not for the contact himself, nor for those who only look.
+        for stranger in [&ann, &site.visitor()] {
+            stranger.get("/api/contacts").status(403);
+            stranger.get("/api/contacts/ann").status(403);
+        }
+        for stranger in [&ann, &aide, &site.visitor()] {
+            stranger.post("/api/contacts", json!({ "email": "c@x.test", "full_name": "C" })).status(403);
+            stranger.put("/api/contacts/ann", json!({ "full_name": "A" })).status(403);
+            stranger.patch("/api/contacts/ann", json!({ "full_name": "A" })).status(403);
+            stranger.delete("/api/contacts/ann").status(403);
+            stranger.post("/api/contacts/ann/picture", json!({})).status(403);
+        }
+        boss.delete("/api/contacts/bob").status(204);
+        boss.get("/api/contacts/bob").status(404);
+        Site::new(world).manager("boss").get("/api/contacts/ann").status(404);
+    });
+}
