@@ -3,8 +3,8 @@
 mod activities;
 mod agreements;
 mod auth;
-mod guards;
 mod desks;
+mod guards;
 mod profiles;
 mod role_kinds;
 mod role_requests;
