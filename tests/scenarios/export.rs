@@ -4,14 +4,22 @@ use crate::ledger::Books;
 use crate::mikrocloud::{organization, token};
 use crate::togai::togai;
 use crate::{BILLHOOK, scenario};
+use billing::Caller;
 use billing::ledger::LedgerAccount::{Credit, Goodwill, Receivable, Revenue};
+use operations::activities::{self, Subject};
+use operations::agreements::{self, AgreementChange};
+use operations::registration::{self, Registration};
+use operations::role_kinds::Scene;
+use operations::{api_keys, clock, profiles, proofs, sites, users};
 use serde_json::json;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output, Stdio};
+use storage::profiles::Picture;
 use storage::transfer::TABLES;
 use storage::{Store, StoreOptions};
 use testkit::{Engine, World};
+use uuid::Uuid;
 
 /// Runs the command line on any database.
 fn billhook(database: &str, arguments: &[&str], input: &str) -> Output {
@@ -55,6 +63,9 @@ fn make_book(world: &World) -> String {
     books.post(&id, "USD", &[(Receivable, 1000), (Revenue, -1000)]).unwrap();
     books.post(&id, "USD", &[(Goodwill, 55), (Credit, -55)]).unwrap();
     fill_more(world, &child);
+    fill_site(world);
+    // The mail that this wrote goes out before the book is looked at.
+    kb.get("/test/queues?timeoutSec=30").status(200);
     export(world)
 }
 
@@ -84,6 +95,39 @@ fn fill_more(world: &World, id: &str) {
     let top = organization(world, &["--account", id, "--owner", "boss@x.org"]);
     let beneath = organization(world, &["--parent", &top]);
     token(world, &beneath, &[]);
+}
+
+/// What the people of a site keep. It is done in the book itself: the tenant has no domain by which its site is called.
+fn fill_site(world: &World) {
+    let store = Store::open(world.server().database(), StoreOptions::default()).unwrap();
+    let api_key = world.tenant().api_key.clone();
+    let filled = store.write_now(move |tx| {
+        let (tenant, _) = storage::tenants::by_api_key(tx, &api_key)?.expect("the world has a tenant");
+        let (caller, now) = (Caller::system(Uuid::new_v4()), clock::real());
+        sites::ensure(tx, &tenant, now)?;
+        let scene = Scene { tenant: &tenant, caller: &caller, now };
+        let asked = Registration {
+            username: Some("xia".to_owned()),
+            email: Some("xia@x.org".to_owned()),
+            password_hash: Some("hash".to_owned()),
+            ..Registration::default()
+        };
+        let user = registration::register(tx, scene, &asked, false, None)??;
+        api_keys::make(tx, scene, &user, Some("shop"))?;
+        proofs::set_email_demand(tx, scene, &user, true)?;
+        users::set_notifications(tx, &caller, now, &user, &[])?;
+        let new = AgreementChange { title: Some("Terms".to_owned()), ..AgreementChange::default() };
+        let agreement = agreements::create(tx, scene, &new)?;
+        agreements::sign(tx, scene, &user, &agreement.slug, true)?;
+        let subject = Subject { organization_id: None, contact_id: Some(user.id) };
+        activities::note(tx, scene, Some(&user), subject, "called\ntwice")?;
+        let content = vec![0, 255, 128];
+        let name = profiles::picture_name(&content, "png");
+        let picture = Picture { name, content_type: "image/png".into(), content };
+        Ok(storage::profiles::insert_picture(tx, tenant.tenant_id, &picture, now)?)
+    });
+    store.close();
+    filled.unwrap();
 }
 
 fn export(world: &World) -> String {
