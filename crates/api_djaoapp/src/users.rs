@@ -182,6 +182,10 @@ pub(crate) async fn save_by(
             fields::require(&members, "full_name")?;
         }
         let fields = person_fields(&members)?;
+        if user.id != member.login.user.id && fields.changes_login(&user) {
+            // With an address of his own, a manager of some profile that the user has a role on would become him.
+            open_to(tx, &member, &username, Demand::write(Guard::Broker).frictionless())?;
+        }
         let codes = Codes {
             email: proofs::code(&members, "email_code")?,
             phone: proofs::code(&members, "phone_code")?,

@@ -49,6 +49,18 @@ pub struct PersonFields {
 }
 
 impl PersonFields {
+    /// Whether a user would be found by another name, e-mail or phone: by them he logs in, and recovers his password.
+    pub fn changes_login(&self, user: &User) -> bool {
+        let email = |email: &Option<String>| email.as_deref().map(str::to_lowercase) != user.email;
+        let phone = |phone: &Option<String>| match phone {
+            Some(phone) => parse_phone("phone", phone).ok() != user.person.phone,
+            None => user.person.phone.is_some(),
+        };
+        self.username.as_ref().is_some_and(|username| *username != user.username)
+            || self.email.as_ref().is_some_and(email)
+            || self.phone.as_ref().is_some_and(phone)
+    }
+
     /// Writes what is mentioned into a user. A new e-mail or phone is not proved to be his.
     fn apply(&self, user: &mut User) -> Result<(), Refusal> {
         if let Some(username) = &self.username {

@@ -192,6 +192,20 @@ fn who_may_do_what_with_a_user() {
         site.give_role("cid", "acme", "manager");
         cid.patch("/api/users/ann", json!({ "full_name": "C" })).status(200);
 
+        // But he does not become her: not by what she logs in with, nor by where she recovers her password.
+        let same = json!({ "username": "ann", "email": "Ann@people.test", "phone": "" });
+        cid.patch("/api/users/ann", same).status(200);
+        for change in [
+            json!({ "email": "cid2@people.test" }),
+            json!({ "email": null }),
+            json!({ "phone": "+33142685300" }),
+            json!({ "username": "ann2" }),
+        ] {
+            cid.patch("/api/users/ann", change.clone()).status(403);
+            boss.patch("/api/users/ann", change).status(200);
+            boss.patch("/api/users/ann2", json!({ "username": "ann" }));
+        }
+
         // Another site knows nobody here.
         let other = Site::new(world);
         other.manager("boss").get("/api/users/ann").status(404);
