@@ -12,9 +12,10 @@ use crate::shapes::{ProfileShort, UserShort};
 use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use billing::Refusal;
+use billing::organization::Organization;
 use edge::{Reply, Route, SharedEdge, route};
 use http::StatusCode;
-use operations::access::{self, Demand, Guard};
+use operations::access::{self, Demand, Guard, Target};
 use operations::activities::{self, Message, Subject};
 use operations::roles::Scene;
 use serde::Serialize;
@@ -24,7 +25,7 @@ use std::fmt::Write;
 use storage::activities::{ACTIVITIES, About, Activity};
 use storage::people::CONTACTS;
 use storage::users::{self, User};
-use storage::{Connection, Outcome, profiles, role_lists};
+use storage::{Connection, Error, Outcome, profiles, role_lists};
 use uuid::Uuid;
 
 pub(crate) fn routes() -> Vec<Route> {
@@ -81,6 +82,29 @@ pub(crate) fn shown(
             extra: Value::Null,
         })
         .collect())
+}
+
+/// Most notes that are shown with a profile.
+const NEWEST: i64 = 25;
+
+/// The newest notes about a profile; none for a caller who may not see them.
+pub(crate) fn newest(
+    tx: &mut dyn Connection,
+    member: &Member,
+    organization: &Organization,
+) -> Outcome<Vec<ActivityShown>> {
+    let (tenant, now) = (&member.session.tenant, member.session.now);
+    let target = Target { organization: Some(organization), ..Target::default() };
+    let demand = Demand::read(Guard::ProviderOnly).frictionless();
+    match access::check(tx, tenant, now, &member.login.user, demand, target) {
+        Ok(()) => {}
+        Err(Error::Refused(_)) => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    }
+    let list =
+        storage::activities::about(tx.engine(), tenant.tenant_id, About::Organization(organization.id));
+    let found = storage::activities::page(tx, &list, (0, NEWEST))?;
+    shown(tx, tenant.tenant_id, &found)
 }
 
 /// One page of the notes about somebody.
@@ -244,7 +268,7 @@ async fn receive(State(edge): State<SharedEdge>, visitor: Visitor, Body(members)
             None => operations::organizations::get(tx, tenant.tenant_id, tenant.id)?,
         };
         let scene = Scene { tenant, caller: &visitor.session.caller, now: visitor.session.now };
-        activities::receive(tx, scene, &organization, &message)?;
+        activities::receive(tx, scene, &organization, &message, visitor.peer.as_deref())?;
         Ok(detail(StatusCode::OK, "Your message has been sent."))
     };
     Ok(edge.write(&session, &ERRORS, work).await)

@@ -1,5 +1,6 @@
 //! Profiles: all of them, one of them, and those of a user.
 
+use crate::activities;
 use crate::adoption::{adopt_all, adopt_for, find};
 use crate::error::{Answer, ERRORS, Early};
 use crate::fields::{self, Members};
@@ -119,7 +120,8 @@ async fn read(State(edge): State<SharedEdge>, member: Member, Path(slug): Path<S
     let look = move |tx: &mut dyn Connection| {
         let organization = open_to(tx, &member, &slug, Demand::read(Guard::Provider))?;
         let profile = profiles::get(tx, member.session.tenant.tenant_id, organization.id)?;
-        Ok(Reply::json(StatusCode::OK, &ProfileWhole::of(&profile)))
+        let notes = activities::newest(tx, &member, &organization)?;
+        Ok(Reply::json(StatusCode::OK, &ProfileWhole::of(&profile, notes)))
     };
     find(&edge, &session, look).await
 }
@@ -154,7 +156,9 @@ async fn save(edge: SharedEdge, member: Member, slug: String, members: Members, 
         let (tenant, caller, now) = (&member.session.tenant, &member.session.caller, member.session.now);
         let who = (&member.login.user, organization.id);
         let profile = profiles::change(tx, tenant, caller, now, who, &fields)?;
-        Ok(with_detail(StatusCode::OK, &ProfileWhole::of(&profile), "Profile was updated."))
+        let notes = activities::newest(tx, &member, &profile.organization.organization)?;
+        let whole = ProfileWhole::of(&profile, notes);
+        Ok(with_detail(StatusCode::OK, &whole, "Profile was updated."))
     };
     Ok(edge.write(&session, &ERRORS, work).await)
 }

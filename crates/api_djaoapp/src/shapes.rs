@@ -1,5 +1,6 @@
 //! Users and profiles as this contract shows them: short in lists and inside others, with all details alone.
 
+use crate::activities::ActivityShown;
 use crate::json::{extra, instant};
 use billing::organization::Organization;
 use serde::Serialize;
@@ -226,12 +227,13 @@ pub(crate) struct ProfileWhole {
     #[serde(flatten)]
     detail: ProfileDetail,
     subscriptions: Vec<Value>,
-    activities: Vec<Value>,
+    activities: Vec<ActivityShown>,
 }
 
 impl ProfileWhole {
-    pub(crate) fn of(profile: &Profile) -> ProfileWhole {
-        // Nothing can be subscribed yet, so that both lists are empty for every profile.
-        ProfileWhole { detail: ProfileDetail::of(profile), subscriptions: Vec::new(), activities: Vec::new() }
+    /// `activities`: the notes about it that the caller may see.
+    pub(crate) fn of(profile: &Profile, activities: Vec<ActivityShown>) -> ProfileWhole {
+        // Nothing can be subscribed yet, so that this list is empty for every profile.
+        ProfileWhole { detail: ProfileDetail::of(profile), subscriptions: Vec::new(), activities }
     }
 }

@@ -52,7 +52,7 @@ pub fn note(
     Ok(activity)
 }
 
-/// Messages of visitors that a site takes in an hour.
+/// Messages that are taken in an hour from one address of the network.
 const MESSAGES_LIMIT: i64 = 60;
 
 /// What a visitor writes to an organization.
@@ -67,18 +67,19 @@ pub struct Message {
 }
 
 /// Keeps what a visitor writes to an organization as a note on it, and sends it to its managers who want such mail.
-/// Refuses more than so many an hour, because anybody may write.
+/// `peer` is the address of the network that he writes from: it may send so many an hour.
 pub fn receive(
     tx: &mut dyn Connection,
     scene: Scene<'_>,
     organization: &Organization,
     message: &Message,
+    peer: Option<&str>,
 ) -> Outcome<()> {
     text::check_text("full_name", &message.full_name, NAME_LIMIT, false)?;
     text::check_email("email", &message.email, EMAIL_LIMIT)?;
     let tenant_id = scene.tenant.tenant_id;
     let until = scene.now.checked_add(SignedDuration::from_hours(1)).unwrap_or(scene.now);
-    let subject = format!("messages to {}", organization.id);
+    let subject: String = format!("messages:{}", peer.unwrap_or_default()).chars().take(300).collect();
     if failed_attempts::add(tx, tenant_id, &subject, scene.now, until)? > MESSAGES_LIMIT {
         return Err(Refusal::TooManyAttempts.into());
     }

@@ -37,6 +37,11 @@ fn notes_are_kept_about_profiles_and_users() {
         assert_eq!(texts("/api/contacts/ann/activities?page_size=2&page=2"), "Third");
         assert_eq!(texts("/api/activities?q=up%20phone&o=created_at"), "Phone call,Follow up");
         assert_eq!(boss.get("/api/activities/acme").status(200).json()["results"][2], wanted);
+        // The profile itself brings them, too, but not to its own managers.
+        let whole =
+            |client: &testkit::Http| client.get("/api/profile/acme").status(200).json()["activities"].clone();
+        assert_eq!(whole(&boss)[2], wanted);
+        assert_eq!((whole(&boss).as_array().map(Vec::len), whole(&ann)), (Some(3), json!([])));
         let contacts = boss.get("/api/activities/acme/contacts").status(200).json();
         assert_eq!(contacts["results"], json!([short("ann")]));
         site.user("bob");
@@ -45,6 +50,30 @@ fn notes_are_kept_about_profiles_and_users() {
             column(&boss.get("/api/activities/acme/contacts?q=o&q_f=username").status(200).json(), "/slug"),
             ["bob"]
         );
+    });
+}
+
+#[test]
+fn contacts_are_the_users_of_the_site() {
+    scenario(|world| {
+        let site = Site::new(world);
+        let (boss, ann) = (site.manager("boss"), site.user("ann"));
+        let body = json!({ "full_name": "Xia Lee", "email": "xia@else.test" });
+        let made = boss.post("/api/contacts", body).status(201).json();
+        assert_eq!((&made["full_name"], &made["credentials"]), (&json!("Xia Lee"), &json!(false)));
+        let path = format!("/api/contacts/{}", made["username"].as_str().unwrap());
+        assert_eq!(boss.get(&path).status(200).json(), made);
+        let changed = boss.patch(&path, json!({ "nick_name": "Xi" })).status(200).json();
+        assert_eq!((&changed["nick_name"], &changed["full_name"]), (&json!("Xi"), &json!("Xia Lee")));
+        check_field(&boss.put(&path, json!({ "nick_name": "Xi" })).status(400).json(), "full_name");
+        check_field(&boss.post(format!("{path}/picture"), json!({})).status(400).json(), "file");
+        let list = boss.get("/api/contacts?q=xia").status(200).json();
+        assert_eq!(list, boss.get("/api/contacts?q=xia").status(200).json());
+        assert_eq!(column(&list, "/printable_name").len(), 1);
+        // Even about herself, only the site's managers see a contact.
+        ann.get("/api/contacts/ann").status(403);
+        boss.delete(&path).status(204);
+        boss.get(&path).status(404);
     });
 }
 

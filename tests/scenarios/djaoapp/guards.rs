@@ -115,6 +115,11 @@ fn each_guard_lets_in_whom_it_is_for() {
             ("cm", "GET", "/api/users", None),
             ("cm", "GET", "/api/contacts/stranger/activities", None),
             ("m", "POST", "/api/contacts/stranger/activities", Some(&text)),
+            ("cm", "GET", "/api/contacts", None),
+            ("cm", "GET", "/api/contacts/stranger", None),
+            ("m", "POST", "/api/contacts", Some(&nothing)),
+            ("m", "PATCH", "/api/contacts/stranger", Some(&nothing)),
+            ("m", "POST", "/api/contacts/stranger/picture", None),
         ] {
             callers.check(open_to, method, path, body);
         }

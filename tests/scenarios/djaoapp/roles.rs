@@ -496,3 +496,68 @@ fn roles_of_other_sites_are_not_seen() {
             .status(403);
     });
 }
+
+#[test]
+fn of_two_managers_who_leave_at_once_one_stays() {
+    scenario(|world| {
+        let site = Site::new(world);
+        let (ann, bob) = (site.user("ann"), site.user("bob"));
+        for number in 0..5 {
+            let slug = profile(&ann, "ann", &format!("Acme {number}"));
+            site.give_role("bob", &slug, "manager");
+            let path = |name: &str| format!("/api/users/{name}/accessibles/manager/{slug}");
+            let mut codes = std::thread::scope(|threads| {
+                let leaving = [(&ann, "ann"), (&bob, "bob")]
+                    .map(|(client, name)| threads.spawn(move || client.delete(path(name)).code()));
+                leaving.map(|thread| thread.join().unwrap())
+            });
+            codes.sort_unstable();
+            assert_eq!(codes, [204, 400]);
+        }
+    });
+}
+
+#[test]
+fn of_two_who_present_a_key_at_once_one_gets_the_role() {
+    scenario(|world| {
+        let site = Site::new(world);
+        let (ann, bob, carl) = (site.user("ann"), site.user("bob"), site.user("carl"));
+        for number in 0..5 {
+            let slug = profile(&ann, "ann", &format!("Acme {number}"));
+            let key = invite(&ann, &slug, "contributor", "bob");
+            let path = |name: &str| format!("/api/users/{name}/accessibles/accept/{key}");
+            let mut codes = std::thread::scope(|threads| {
+                let accepting = [(&bob, "bob"), (&carl, "carl")]
+                    .map(|(client, name)| threads.spawn(move || client.put(path(name), json!({})).code()));
+                accepting.map(|thread| thread.join().unwrap())
+            });
+            codes.sort_unstable();
+            assert_eq!(codes, [200, 404]);
+            let roles = ann.get(format!("/api/profile/{slug}/roles/contributor")).status(200).json();
+            assert_eq!((&roles["count"], &roles["invited_count"]), (&json!(1), &json!(0)));
+        }
+    });
+}
+
+#[test]
+fn one_user_who_is_invited_by_two_at_once_has_one_role() {
+    scenario(|world| {
+        let site = Site::new(world);
+        let (ann, bob) = (site.user("ann"), site.user("bob"));
+        let acme = profile(&ann, "ann", "Acme");
+        site.give_role("bob", &acme, "manager");
+        for name in ["carl", "dora", "emil"] {
+            site.user(name);
+            let path = format!("/api/profile/{acme}/roles/contributor");
+            let mut codes = std::thread::scope(|threads| {
+                let inviting = [&ann, &bob].map(|client| {
+                    let path = &path;
+                    threads.spawn(move || client.post(path, json!({ "slug": name })).code())
+                });
+                inviting.map(|thread| thread.join().unwrap())
+            });
+            codes.sort_unstable();
+            assert_eq!(codes, [200, 201]);
+        }
+    });
+}
