@@ -116,14 +116,14 @@ fn open_to(tx: &mut dyn Connection, member: &Member, slug: &str, demand: Demand)
 
 async fn read(State(edge): State<SharedEdge>, member: Member, Path(slug): Path<String>) -> Answer {
     let session = member.session.clone();
-    let member = Arc::new(member);
+    let (member, wanted) = (Arc::new(member), slug.clone());
     let look = move |tx: &mut dyn Connection| {
         let organization = open_to(tx, &member, &slug, Demand::read(Guard::Provider))?;
         let profile = profiles::get(tx, member.session.tenant.tenant_id, organization.id)?;
         let notes = activities::newest(tx, &member, &organization)?;
         Ok(Reply::json(StatusCode::OK, &ProfileWhole::of(&profile, notes)))
     };
-    find(&edge, &session, look).await
+    find(&edge, &session, &wanted, look).await
 }
 
 async fn replace(
@@ -233,7 +233,7 @@ async fn create(
 /// An account whose key is the slug that a body asks for has that slug.
 pub(crate) async fn adopt_named(edge: &SharedEdge, member: &Member, members: &Members) -> Result<(), Early> {
     match fields::filled(members, "slug") {
-        Ok(Some(slug)) => adopt_for(edge, &member.session, &slug).await,
+        Ok(Some(slug)) => adopt_for(edge, &member.session, &slug).await.map(drop),
         _ => Ok(()),
     }
 }

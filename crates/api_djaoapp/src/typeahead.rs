@@ -144,13 +144,13 @@ async fn found_users(State(edge): State<SharedEdge>, member: Member, query: List
 }
 
 async fn read(State(edge): State<SharedEdge>, member: Member, Path(slug): Path<String>) -> Answer {
-    let tenant_id = member.session.tenant.tenant_id;
+    let (tenant_id, wanted) = (member.session.tenant.tenant_id, slug.clone());
     let look = move |tx: &mut dyn Connection| {
         let organization = access::organization(tx, tenant_id, &slug)?;
         let profile = profiles::get(tx, tenant_id, organization.id)?;
         Ok(Reply::json(StatusCode::OK, &ProfileShort::of_profile(&profile)))
     };
-    find(&edge, &member.session, look).await
+    find(&edge, &member.session, &wanted, look).await
 }
 
 async fn create(State(edge): State<SharedEdge>, member: Member, Body(members): Body<Members>) -> Answer {

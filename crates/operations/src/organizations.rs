@@ -97,10 +97,13 @@ fn take_account(
     Ok(organization)
 }
 
-/// A slug for an organization of this name that no other has: the name's, or that with a few digits behind.
+/// A slug for an organization of this name that no other has or will have: the name's, or that with a few digits behind.
 pub fn free_slug(tx: &mut dyn Connection, tenant_id: TenantId, name: &str) -> Outcome<String> {
     let slug = slug_of(name);
-    if !slug.is_empty() && organizations::by_slug(tx, tenant_id, &slug)?.is_none() {
+    if !slug.is_empty()
+        && organizations::by_slug(tx, tenant_id, &slug)?.is_none()
+        && waiting_account(tx, tenant_id, &slug)?.is_none()
+    {
         return Ok(slug);
     }
     let digits = Uuid::new_v4().simple().to_string();
@@ -158,16 +161,38 @@ pub(crate) fn follow(
 pub fn adopt_accounts(tx: &mut dyn Connection, tenant_id: TenantId, limit: i64) -> Outcome<usize> {
     let accounts = storage::accounts::without_organization(tx, tenant_id, limit)?;
     for StoredAccount { account, .. } in &accounts {
-        let mut organization = Organization::of_account(account);
-        if organizations::insert(tx, tenant_id, &organization)?.is_none() {
-            // Another has the key for its slug; the id is nobody else's.
-            organization.slug = account.id.to_string();
-            organizations::insert(tx, tenant_id, &organization)?
-                .ok_or_else(|| Refusal::SlugTaken { slug: organization.slug.clone() })?;
-        }
-        storage::accounts::set_organization(tx, tenant_id, account.id, account.id)?;
+        adopt(tx, tenant_id, account)?;
     }
     Ok(accounts.len())
+}
+
+/// The account without an organization whose organization will have this slug: by its external key or its id.
+pub fn waiting_account(tx: &mut dyn Connection, tenant_id: TenantId, slug: &str) -> Outcome<Option<Uuid>> {
+    let mut found = storage::accounts::by_key(tx, tenant_id, slug)?;
+    if let (None, Ok(id)) = (&found, slug.parse()) {
+        found = storage::accounts::by_id(tx, tenant_id, id)?;
+    }
+    Ok(found.filter(|stored| stored.organization_id.is_none()).map(|stored| stored.account.id))
+}
+
+/// Gives an account an organization of its own, if it has none by now.
+pub fn adopt_account(tx: &mut dyn Connection, tenant_id: TenantId, account_id: Uuid) -> Outcome<()> {
+    match storage::accounts::lock(tx, tenant_id, account_id)? {
+        Some((stored, _)) if stored.organization_id.is_none() => adopt(tx, tenant_id, &stored.account),
+        _ => Ok(()),
+    }
+}
+
+fn adopt(tx: &mut dyn Connection, tenant_id: TenantId, account: &Account) -> Outcome<()> {
+    let mut organization = Organization::of_account(account);
+    if organizations::insert(tx, tenant_id, &organization)?.is_none() {
+        // Another has the key for its slug; the id is nobody else's.
+        organization.slug = account.id.to_string();
+        organizations::insert(tx, tenant_id, &organization)?
+            .ok_or_else(|| Refusal::SlugTaken { slug: organization.slug.clone() })?;
+    }
+    storage::accounts::set_organization(tx, tenant_id, account.id, account.id)?;
+    Ok(())
 }
 
 /// Signs a new user up: keeps him, and makes his default organization. Refuses a name or e-mail that is taken in the

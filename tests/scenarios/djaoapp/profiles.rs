@@ -151,6 +151,14 @@ fn accounts_of_other_desks_are_profiles() {
         assert_eq!(nameless["printable_name"], "kb-2");
         // Nothing was made of what was refused.
         assert_eq!(boss.get("/api/profile").status(200).json()["count"], 4);
+        // A slug that is made of a name is no waiting account's; an account whose key is no slug is found by its id.
+        killbill.post("/accounts", json!({ "externalKey": "waits" })).status(201);
+        let made = boss.post("/api/users/boss/profiles", json!({ "full_name": "Waits" })).status(201).json();
+        assert!(made["slug"].as_str().unwrap().starts_with("waits-"), "{made}");
+        let id =
+            killbill.post("/accounts", json!({ "externalKey": "no slug", "name": "C" })).status(201).id();
+        assert_eq!(boss.get(format!("/api/profile/{id}")).status(200).json()["slug"], id);
+        assert_eq!(boss.get("/api/profile/waits").status(200).json()["slug"], "waits");
     });
 }
 
@@ -316,6 +324,19 @@ fn bodies_are_json_or_forms() {
             (&shown.json()["locality"], &shown.json()["is_bulk_buyer"]),
             (&json!("Paris"), &json!(false))
         );
+        let parts = ann.with("Content-Type", "multipart/form-data; boundary=edge");
+        let part = |head: &str, text: &str| {
+            format!("--edge\r\nContent-Disposition: form-data; name={head}\r\n\r\n{text}\r\n")
+        };
+        let body =
+            part("full_name", "Ä B") + &part("region; filename=x", "X") + &part("phone", "") + "--edge--\r\n";
+        let shown = parts.send("PUT", "/api/profile/a", Some(body)).status(200).json();
+        assert_eq!((&shown["full_name"], &shown["region"]), (&json!("Ä B"), &json!("")));
+        for broken in ["--edge\r\n", "nothing"] {
+            let answer = parts.send("PUT", "/api/profile/a", Some(broken)).status(400).json();
+            assert!(answer["detail"].is_string(), "{answer}");
+        }
+        ann.with("Content-Type", "text/plain").send("PUT", "/api/profile/a", Some("x")).status(415);
     });
 }
 
