@@ -30,6 +30,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("role_granted", include_str!("../templates/mails/role_granted.txt")),
     ("role_accepted", include_str!("../templates/mails/role_accepted.txt")),
     ("role_requested", include_str!("../templates/mails/role_requested.txt")),
+    ("profile_updated", include_str!("../templates/mails/profile_updated.txt")),
     ("contact", include_str!("../templates/mails/contact.txt")),
 ];
 
@@ -111,7 +112,8 @@ mod tests {
             let values = json!({
                 "site": "Acme", "name": "Xia", "code": "123456", "link": null, "by": "Ann", "profile": "Acme",
                 "role": "Manager", "message": null, "base": "", "path": "/x", "username": "xia",
-                "must_activate": true, "email": "x@example.com", "text": "Hello"
+                "must_activate": true, "email": "x@example.com", "text": "Hello",
+                "changes": ["locality: Bonn"]
             });
             let (subject, body) = render(name, &values).unwrap();
             assert!(!subject.is_empty() && !subject.contains('\n') && !body.is_empty(), "{name}");

@@ -3,7 +3,8 @@
 
 use crate::access::{self, Demand, Guard, Target};
 use crate::role_kinds::Scene;
-use crate::{accounts, organizations, roles, users};
+use crate::verification::site_name;
+use crate::{accounts, organizations, role_mails, roles, users};
 use billing::account::{AccountChange, AccountDetails, AccountStatus, NewAccount};
 use billing::organization::{
     Contact, Kind, Organization, check_contact, check_name, check_slug, check_time_zone,
@@ -17,7 +18,7 @@ use storage::audit::{self, Event};
 use storage::organizations::StoredOrganization;
 use storage::profiles::{self, Profile};
 use storage::users::User;
-use storage::{Connection, Outcome};
+use storage::{Connection, Outcome, people};
 use uuid::Uuid;
 
 /// What is said of a profile. `None`: not mentioned; `Some(None)`: shall be nothing.
@@ -260,7 +261,8 @@ pub fn convert_from_personal(
     get(tx, tenant_id, id)
 }
 
-/// Changes a profile; the user of a personal one follows. Only those who manage the broker say who is a provider.
+/// Changes a profile, and tells its other managers; the user of a personal one follows. Only those who manage the broker
+/// say who is a provider.
 pub fn change(
     tx: &mut dyn Connection,
     tenant: &Tenant,
@@ -304,8 +306,37 @@ pub fn change(
             metadata: Some(&metadata),
         };
         audit::publish(tx, tenant_id, stored.organization.account_id, caller.user_token, now, &event)?;
+        tell_managers(tx, Scene { tenant, caller, now }, actor, &stored.organization, &changes)?;
     }
     get(tx, tenant_id, id)
+}
+
+/// Tells the other managers of a profile what `actor` changed; not those who do not want such mail.
+fn tell_managers(
+    tx: &mut dyn Connection,
+    scene: Scene<'_>,
+    actor: &User,
+    organization: &Organization,
+    changes: &Map<String, Value>,
+) -> Outcome<()> {
+    // What callers keep with a profile is for programs, and may be long.
+    let shown = changes.iter().map(|(field, change)| match change["post"].as_str() {
+        Some(text) if field != "extra" => format!("{field}: {text}"),
+        None if change["post"].is_boolean() => format!("{field}: {}", change["post"]),
+        _ => field.clone(),
+    });
+    let name = actor.person.full_name.as_deref().filter(|name| !name.is_empty());
+    let values = json!({
+        "site": site_name(scene.tenant), "profile": organization.printable_name(),
+        "by": name.unwrap_or(&actor.username), "changes": shown.collect::<Vec<_>>()
+    });
+    for manager in role_mails::managers(tx, scene, organization)? {
+        let muted = people::muted(tx, scene.tenant.tenant_id, manager.id)?;
+        if manager.id != actor.id && muted.iter().all(|muted| muted != "profile_updated") {
+            role_mails::post(tx, scene, "profile_updated", &manager, &values)?;
+        }
+    }
+    Ok(())
 }
 
 /// What differs, under the contract's names: before and after.

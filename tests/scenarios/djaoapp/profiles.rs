@@ -569,3 +569,37 @@ fn the_user_of_a_personal_profile_goes_with_it() {
         site.user("ann").get("/api/users/ann").status(200);
     });
 }
+
+#[test]
+fn the_other_managers_are_told_what_changed() {
+    scenario(|world| {
+        let site = Site::new(world);
+        let (ann, bob) = (site.user("ann"), site.user("bob"));
+        ann.post("/api/users/ann/profiles", acme()).status(201);
+        site.give_role("bob", "acme-inc", "manager");
+        site.user("cid");
+        site.give_role("cid", "acme-inc", "contributor");
+        ann.patch(
+            "/api/profile/acme-inc",
+            json!({ "locality": "Oakland", "is_bulk_buyer": false, "extra": "kept" }),
+        )
+        .status(200);
+        let mails = site.mails_to("bob@people.test");
+        let [mail] = &mails[..] else { panic!("one mail: {mails:?}") };
+        for part in
+            ["ann changed the profile Acme, Inc.", "locality: Oakland", "is_bulk_buyer: false", "extra"]
+        {
+            assert!(mail.contains(part), "{part} in {mail}");
+        }
+        assert!(!mail.contains("kept") && !mail.contains("region"), "{mail}");
+        assert!(site.mails_to("ann@people.test").is_empty() && site.mails_to("cid@people.test").is_empty());
+
+        // Not of what was no change, nor to whom wants no such mail.
+        ann.patch("/api/profile/acme-inc", json!({ "locality": "Oakland" })).status(200);
+        bob.put("/api/users/bob/notifications", json!({ "notifications": ["user_contact"] })).status(200);
+        ann.patch("/api/profile/acme-inc", json!({ "locality": "Berkeley" })).status(200);
+        assert_eq!(site.mails_to("bob@people.test").len(), 1);
+        bob.patch("/api/profile/acme-inc", json!({ "locality": "Albany" })).status(200);
+        assert_eq!(site.mails_to("ann@people.test").len(), 1);
+    });
+}
