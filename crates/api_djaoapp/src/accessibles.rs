@@ -205,8 +205,10 @@ async fn send_again(
     let session = member.session.clone();
     let work = move |tx: &mut dyn Connection| {
         let found = named(tx, &member, &username, &slug, Demand::write(Guard::SelfUser))?;
-        if found.role.request_key.is_some() {
-            role_mails::requested(tx, scene(&member), &found, None, member.link_base.as_deref())?;
+        let is_asked = found.role.request_key.is_some();
+        if is_asked && !role_mails::requested(tx, scene(&member), &found, None, member.link_base.as_deref())?
+        {
+            return Err(Refusal::TooManyAttempts.into());
         }
         shown(tx, &member, StatusCode::OK, &found.user, &found.role)
     };

@@ -241,7 +241,9 @@ async fn send_again(
         let message = if role.grant_key.is_some() {
             let (by, is_new) = (&member.login.user, false);
             let granted = Granted { role: role.clone(), user, organization: organization.clone(), is_new };
-            role_mails::granted(tx, scene(&member), by, &granted, None, member.link_base.as_deref())?;
+            if !role_mails::granted(tx, scene(&member), by, &granted, None, member.link_base.as_deref())? {
+                return Err(Refusal::TooManyAttempts.into());
+            }
             format!("Invite for {username} has been sent")
         } else if role.request_key.is_some() {
             format!("{username} asks for this role and needs no invite")

@@ -6,19 +6,31 @@ use crate::sites::MANAGER;
 use crate::verification::{self, site_name};
 use billing::organization::Organization;
 use billing::text;
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use storage::organization_roles::{self, Role};
 use storage::users::{self, User};
-use storage::{Connection, Outcome, people};
+use storage::{Connection, Outcome, failed_attempts, people};
 
 /// Most managers of an organization whom a mail is sent to.
 const MANAGERS_LIMIT: i64 = 50;
 /// Longest address that mail is sent to, in characters.
 const ADDRESS_LIMIT: usize = 254;
 
+/// Mails to a user about his role on an organization, or to its managers, that are sent in an hour.
+const MAILS_LIMIT: i64 = 10;
+
+/// Whether one more mail about a role may be sent: whoever gives one or asks for one could else fill a stranger's mailbox.
+/// It counts also for the next role of the same user there.
+fn may_send(tx: &mut dyn Connection, scene: Scene<'_>, what: &str, role: &Role) -> Outcome<bool> {
+    let until = scene.now.checked_add(SignedDuration::from_hours(1)).unwrap_or(scene.now);
+    let subject = format!("{what}:{}:{}", role.organization_id, role.user_id);
+    Ok(failed_attempts::add(tx, scene.tenant.tenant_id, &subject, scene.now, until)? <= MAILS_LIMIT)
+}
+
 /// Tells a user of a role that `by` gave him, with the address under which he accepts it if it is an invitation; one who
 /// has no password gets a code to choose one. `base` is what the site's addresses begin with, where that is known for
-/// sure.
+/// sure. False when so many mails were sent that this one is not.
 pub fn granted(
     tx: &mut dyn Connection,
     scene: Scene<'_>,
@@ -26,8 +38,11 @@ pub fn granted(
     granted: &Granted,
     message: Option<&str>,
     base: Option<&str>,
-) -> Outcome<()> {
+) -> Outcome<bool> {
     let Granted { role, user, organization, .. } = granted;
+    if !may_send(tx, scene, "granted", role)? {
+        return Ok(false);
+    }
     let path =
         role.grant_key.as_ref().map(|key| format!("/api/users/{}/accessibles/accept/{key}", user.username));
     let values = json!({
@@ -38,10 +53,11 @@ pub fn granted(
     post(tx, scene, "role_granted", user, &values)?;
     match &user.email {
         Some(email) if user.password_hash.is_none() => {
-            verification::send(tx, scene.tenant, scene.now, email, Some(user), base)
+            verification::send(tx, scene.tenant, scene.now, email, Some(user), base)?;
         }
-        _ => Ok(()),
+        _ => {}
     }
+    Ok(true)
 }
 
 /// Tells the managers of an organization that a user accepted the role that he was given there.
@@ -59,15 +75,19 @@ pub fn accepted(tx: &mut dyn Connection, scene: Scene<'_>, accepted: &Granted) -
     Ok(())
 }
 
-/// Asks the managers of an organization for the role that a user wants there; not those who do not want such mail.
+/// Asks the managers of an organization for the role that a user wants there; not those who do not want such mail. False
+/// when so many mails were sent that this one is not.
 pub fn requested(
     tx: &mut dyn Connection,
     scene: Scene<'_>,
     asked: &Granted,
     message: Option<&str>,
     base: Option<&str>,
-) -> Outcome<()> {
+) -> Outcome<bool> {
     let Granted { role, user, organization, .. } = asked;
+    if !may_send(tx, scene, "requested", role)? {
+        return Ok(false);
+    }
     let slug = kind(tx, scene, role)?.map_or_else(|| MANAGER.to_owned(), |kind| kind.slug);
     let values = json!({
         "site": site_name(scene.tenant), "name": name_of(user), "username": user.username,
@@ -80,7 +100,7 @@ pub fn requested(
             post(tx, scene, "role_requested", &manager, &values)?;
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// The users who manage an organization, oldest roles first; no more than mail is sent to.

@@ -136,6 +136,35 @@ fn an_invitation_is_sent_again_retyped_and_refused() {
 }
 
 #[test]
+fn nobody_fills_a_mailbox_with_invitations_or_requests() {
+    scenario(|world| {
+        let site = Site::new(world);
+        let (ann, bob) = (site.user("ann"), site.user("bob"));
+        let acme = profile(&ann, "ann", "Acme");
+        invite(&ann, &acme, "contributor", "bob");
+        let again = format!("/api/profile/{acme}/roles/contributor/bob");
+        for _ in 0..9 {
+            ann.post(&again, json!({})).status(200);
+        }
+        assert!(ann.post(&again, json!({})).status(429).json()["detail"].is_string());
+        // Giving it once more, or anew, does no more than give it.
+        let path = format!("/api/profile/{acme}/roles/contributor");
+        ann.post(&path, json!({ "slug": "bob" })).status(200);
+        ann.delete(&again).status(204);
+        ann.post(&path, json!({ "slug": "bob" })).status(201);
+        ann.delete(&again).status(204);
+        assert_eq!(site.mails_to("bob@people.test").len(), 10);
+        let asked = "/api/users/bob/accessibles";
+        bob.post(asked, json!({ "slug": acme })).status(201);
+        for _ in 0..9 {
+            bob.post(format!("{asked}/manager/{acme}"), json!({})).status(200);
+        }
+        bob.post(format!("{asked}/manager/{acme}"), json!({})).status(429);
+        assert_eq!(site.mails_to("ann@people.test").len(), 10);
+    });
+}
+
+#[test]
 fn people_who_are_unknown_are_invited_by_mail_when_forced() {
     scenario(|world| {
         let site = Site::new(world);
@@ -558,6 +587,53 @@ fn one_user_who_is_invited_by_two_at_once_has_one_role() {
             });
             codes.sort_unstable();
             assert_eq!(codes, [200, 201]);
+        }
+    });
+}
+
+#[test]
+fn one_user_who_looks_several_times_at_once_gets_one_role_by_his_address() {
+    scenario(|world| {
+        let site = Site::new(world);
+        let (ann, bob) = (site.user("ann"), site.user("bob"));
+        let kind = json!({ "title": "Colleague", "implicit_create_on_none": true });
+        let slugs = ["Acme", "Beta"].map(|name| {
+            let slug = profile(&ann, "ann", name);
+            ann.patch(format!("/api/profile/{slug}"), json!({ "email": "office@people.test" })).status(200);
+            slug
+        });
+        site.manager("boss").post(format!("/api/profile/{}/roles/describe", site.broker()), kind).status(201);
+        let found = std::thread::scope(|threads| {
+            let looking = [&bob; 4]
+                .map(|bob| threads.spawn(|| bob.get("/api/users/bob/accessibles?o=profile__full_name")));
+            looking.map(|thread| thread.join().unwrap())
+        });
+        for list in found {
+            assert_eq!(column(&list.status(200).json(), "/profile/slug"), slugs);
+        }
+        for slug in &slugs {
+            let list = ann.get(format!("/api/profile/{slug}/roles/colleague")).status(200).json();
+            assert_eq!(column(&list, "/user/slug"), ["bob"]);
+        }
+    });
+}
+
+#[test]
+fn an_account_of_another_desk_gets_its_manager() {
+    scenario(|world| {
+        let site = Site::new(world);
+        let (boss, ann) = (site.manager("boss"), site.user("ann"));
+        for key in ["acme-1", "acme-2"] {
+            site.killbill().post("/accounts", json!({ "externalKey": key, "name": key })).status(201);
+        }
+        // Asked for by the user, or given by the site, before anybody has looked at the profiles.
+        ann.post("/api/users/ann/accessibles/manager", json!({ "slug": "acme-1" })).status(201);
+        boss.post("/api/profile/acme-1/roles/manager", json!({ "slug": "ann" })).status(200);
+        accept(&ann, "ann", &invite(&boss, "acme-2", "manager", "ann"));
+        for slug in ["acme-1", "acme-2"] {
+            ann.patch(format!("/api/profile/{slug}"), json!({ "full_name": "Acme" })).status(200);
+            let account = site.killbill().get(format!("/accounts?externalKey={slug}")).status(200).json();
+            assert_eq!(account["name"], "Acme");
         }
     });
 }
