@@ -7,6 +7,7 @@
 mod accounts;
 mod audit;
 mod blocking_states;
+mod catalog;
 mod clock;
 mod close_account;
 mod contract;

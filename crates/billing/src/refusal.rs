@@ -323,6 +323,32 @@ pub enum Refusal {
         /// The currency of the account, or "no currency yet".
         expected: String,
     },
+    /// A catalog has problems, or does not go with its other versions.
+    #[error("the catalog is invalid: {why}")]
+    CatalogInvalid {
+        /// All that is wrong.
+        why: String,
+    },
+    /// A version of a catalog of another name.
+    #[error("the catalog is called {known}, not {found}")]
+    CatalogNameDiffers {
+        /// The name of the versions that are there.
+        known: String,
+        /// The name of the new one.
+        found: String,
+    },
+    /// No version of the catalog holds at that time.
+    #[error("no version of the catalog holds at {at}")]
+    CatalogUnknown {
+        /// The instant.
+        at: String,
+    },
+    /// A simple plan lacks something, or differs from the plan of its name.
+    #[error("the plan is invalid: {why}")]
+    SimplePlanInvalid {
+        /// What is wrong.
+        why: String,
+    },
     /// A ledger posting does not sum to zero, or overflows.
     #[error("the posting does not balance")]
     PostingUnbalanced,

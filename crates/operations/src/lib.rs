@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod aliases;
 pub mod api_tokens;
 pub mod blocking;
+pub mod catalogs;
 pub mod clock;
 pub mod credentials;
 pub mod custom_fields;
