@@ -207,3 +207,15 @@ fn a_node_is_taken_out_of_rotation_and_put_back() {
         kb.without("Authorization").delete("/admin/healthcheck").status(401);
     });
 }
+
+#[test]
+fn a_path_that_is_no_text_is_refused_in_the_shape_of_its_desk() {
+    scenario(|world| {
+        let kb = world.killbill().get("/accounts/%ff").status(400).json();
+        assert_eq!(kb["className"], "java.lang.IllegalArgumentException");
+        for path in ["/accounts/%ff", "/customers/%C3%28", "/v1/account/%ff"] {
+            let refused = world.http().get(path).status(400).json();
+            assert!(refused["message"].as_str().unwrap().contains("UTF-8"), "{path}: {refused}");
+        }
+    });
+}

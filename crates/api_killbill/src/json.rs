@@ -84,12 +84,12 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Reply> {
         return Err(bad_json("com.fasterxml.jackson.databind.exc.MismatchedInputException", message));
     }
     serde_json::from_slice(bytes).map_err(|error| {
-        let message = error.to_string();
+        let message = edge::json_problem(&error);
         let class_name = match error.classify() {
             serde_json::error::Category::Data if message.starts_with("unknown field") => {
                 "com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException"
             }
-            serde_json::error::Category::Data if message.contains("expected struct") => {
+            serde_json::error::Category::Data if message.contains("where an object is expected") => {
                 "com.fasterxml.jackson.databind.exc.MismatchedInputException"
             }
             serde_json::error::Category::Data => "com.fasterxml.jackson.databind.exc.InvalidFormatException",

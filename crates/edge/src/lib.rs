@@ -4,6 +4,7 @@
 mod due_work;
 mod gate;
 mod idempotency;
+mod json_problem;
 mod openapi;
 mod reply;
 mod request;
@@ -12,6 +13,7 @@ mod routes;
 pub use due_work::work_forever;
 pub use gate::{Gate, Operator, SESSION_IDLE};
 pub use idempotency::{IdempotencyKey, idempotency_layer};
+pub use json_problem::json_problem;
 pub use openapi::{About, openapi_document};
 pub use reply::Reply;
 pub use request::{RequestContext, note_tenant, request_id, user_token};
@@ -89,9 +91,10 @@ impl ErrorShape {
             )),
             Error::Store(error) => {
                 let status = match error {
-                    StoreError::Overloaded | StoreError::Timeout | StoreError::Conflict(_) => {
-                        StatusCode::SERVICE_UNAVAILABLE
-                    }
+                    StoreError::Overloaded
+                    | StoreError::Timeout
+                    | StoreError::Conflict(_)
+                    | StoreError::Unreachable(_) => StatusCode::SERVICE_UNAVAILABLE,
                     _ => StatusCode::INTERNAL_SERVER_ERROR,
                 };
                 tracing::error!(%error, request_id = request_id(), "the storage failed");
@@ -99,6 +102,7 @@ impl ErrorShape {
                     StoreError::Overloaded => "The server is busy; try again shortly",
                     StoreError::Timeout => "The request took too long",
                     StoreError::Conflict(_) => "Another change was in the way; try again",
+                    StoreError::Unreachable(_) => "The database cannot be reached; try again",
                     _ => "The server failed; its log has the reason under this request's id",
                 };
                 (self.failure)(status, sentence)
@@ -159,7 +163,12 @@ mod tests {
         let errors =
             ErrorShape { refusal: |refusal| said(StatusCode::CONFLICT, &refusal.to_string()), failure: said };
         let status = |error: StoreError| errors.reply(&error.into()).into_response().status();
-        for busy in [StoreError::Overloaded, StoreError::Timeout, StoreError::Conflict("x".into())] {
+        for busy in [
+            StoreError::Overloaded,
+            StoreError::Timeout,
+            StoreError::Conflict("x".into()),
+            StoreError::Unreachable("x".into()),
+        ] {
             assert_eq!(status(busy), StatusCode::SERVICE_UNAVAILABLE);
         }
         for broken in [StoreError::Corrupt("x".into()), StoreError::Engine("x".into())] {
