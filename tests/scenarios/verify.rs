@@ -7,7 +7,7 @@ use serde_json::json;
 use testkit::{Engine, World};
 
 /// Changes the database as somebody would who has its password.
-fn tamper(world: &World, sql: &str) {
+pub(crate) fn tamper(world: &World, sql: &str) {
     let database = world.server().database();
     match world.engine() {
         Engine::Sqlite => {

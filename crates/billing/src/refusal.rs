@@ -239,6 +239,18 @@ pub enum Refusal {
         /// Its name.
         role: String,
     },
+    /// The role is the server's own.
+    #[error("role {role} is the server's own and cannot be changed")]
+    RoleReserved {
+        /// Its name.
+        role: String,
+    },
+    /// Without this user nobody could manage the server any more.
+    #[error("user {username} is the last one with role {role}: give that role to another user first", role = crate::role::ROOT)]
+    UserIsLastRoot {
+        /// The name.
+        username: String,
+    },
     /// A permission of a role definition cannot be understood.
     #[error("permission {permission} is not of the form group:value")]
     PermissionInvalid {

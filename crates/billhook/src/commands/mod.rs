@@ -1,5 +1,6 @@
 //! The commands, a file each.
 
+pub(crate) mod admin;
 pub(crate) mod demo;
 pub(crate) mod export;
 pub(crate) mod import;
