@@ -105,6 +105,21 @@ fn locations_are_full_urls_as_the_caller_sees_the_server() {
         assert!(seen.starts_with("https://bill.example:443/1.0/kb/accounts/"), "{seen}");
         let seen = open(&proxied.with("X-Forwarded-Port", "8443"));
         assert!(seen.starts_with("https://bill.example:8443/1.0/kb/accounts/"), "{seen}");
+        let seen = open(&kb.with("X-Forwarded-Host", "bill.example:81, inner.example"));
+        assert!(seen.starts_with("http://bill.example:81/1.0/kb/accounts/"), "{seen}");
+
+        for (name, value) in [
+            ("X-Forwarded-Host", "evil\"<script>"),
+            ("X-Forwarded-Host", "evil/x"),
+            ("X-Forwarded-Host", "u@evil"),
+            ("X-Forwarded-Host", ""),
+            ("X-Forwarded-Proto", "javascript"),
+        ] {
+            let seen = open(&kb.with(name, value));
+            assert!(seen.starts_with(&format!("{}/1.0/kb/accounts/", world.server().url())), "{seen}");
+        }
+        let seen = open(&kb.with("X-Forwarded-Host", "bill.example").with("X-Forwarded-Port", "80/evil"));
+        assert!(seen.starts_with("http://bill.example:80/1.0/kb/accounts/"), "{seen}");
     });
 }
 

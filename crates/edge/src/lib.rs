@@ -3,6 +3,7 @@
 
 mod due_work;
 mod gate;
+mod host;
 mod idempotency;
 mod json_problem;
 mod openapi;
@@ -12,6 +13,7 @@ mod routes;
 
 pub use due_work::work_forever;
 pub use gate::{Gate, Operator, SESSION_IDLE};
+pub use host::is_host_and_port;
 pub use idempotency::{IdempotencyKey, idempotency_layer};
 pub use json_problem::json_problem;
 pub use openapi::{About, openapi_document};
