@@ -10,6 +10,7 @@ mod blocking_states;
 mod catalog;
 mod clock;
 mod close_account;
+mod command_line;
 mod contract;
 mod custom_fields;
 mod due_work;

@@ -287,6 +287,12 @@ pub enum Refusal {
         /// What is wrong with it, as a sentence.
         why: &'static str,
     },
+    /// The tenant has no such API token, or it was taken back.
+    #[error("the tenant has no API token with id {id} that counts")]
+    ApiTokenUnknown {
+        /// The id.
+        id: Uuid,
+    },
     /// The key is the server's own, or of another kind than it is said to be.
     #[error("key {key_id} {why}")]
     TokenKeyInvalid {

@@ -11,6 +11,12 @@ pub enum StoreError {
     /// The database cannot be reached, or was lost on the way; whether a change was made may be unknown.
     #[error("the database cannot be reached: {0}")]
     Unreachable(String),
+    /// The address of the database cannot be one.
+    #[error("{0}")]
+    Address(String),
+    /// The database has no book, and none was to be made.
+    #[error("there is no book there")]
+    NoBook,
     /// Another transaction was in the way (serialization failure, deadlock, busy): the whole operation can run again.
     #[error("another transaction was in the way: {0}")]
     Conflict(String),
