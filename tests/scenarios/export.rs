@@ -183,6 +183,7 @@ fn broken_exports(exported: &str) -> Vec<(String, String)> {
     let find = |start: &str| lines.iter().position(|line| line.starts_with(start)).unwrap() + 1;
     let (account, audit, entry) =
         (find("{\"accounts\""), find("{\"audit_log\":{\"account_id\""), find("{\"ledger_entries\""));
+    let field = find("{\"custom_fields\"");
     let at = |number: usize, why: &str| format!("line {number}: {why}");
     let change = |number: usize, from: &'static str, to: &'static str| {
         with_line(exported, number, |line| {
@@ -211,6 +212,7 @@ fn broken_exports(exported: &str) -> Vec<(String, String)> {
         (change(account + 1, "\"child\"", "\"ann\""), "has a key of accounts that is taken".into()),
         (change(audit, "O'Neil", "O'Neal"), "is not sound: account".into()),
         (change(entry, "\"amount_minor\":1000", "\"amount_minor\":1001"), "is not sound: account".into()),
+        (change(field, "'; DROP", "'; DRAP"), "found value \"'; DRAP\"".into()),
         (change(account, "\"balance_minor\":", "\"balance_minor\":1"), "is not sound: account".into()),
         (
             with_line(exported, entry, |_| String::new()).replacen("\n\n", "\n", 1),

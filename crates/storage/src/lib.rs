@@ -16,6 +16,7 @@ pub mod customers;
 pub mod due_work;
 mod error;
 pub mod filter;
+pub mod held;
 pub mod idempotency;
 mod job;
 pub mod ledger;

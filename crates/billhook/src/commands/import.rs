@@ -15,7 +15,9 @@ use uuid::Uuid;
 /// Read a tenant that `billhook export` wrote and print its id
 ///
 /// All of it or nothing: a tenant that is in the book already, a line that is broken, an export that is cut off or was
-/// altered are refused and leave nothing behind.
+/// altered are refused and leave nothing behind. What was altered is found as `billhook verify` finds it: in accounts,
+/// what belongs to them, and the ledger, by their hash chains. What belongs to no account is in no chain, such as users,
+/// tokens, organizations, customers, tag definitions and values: take exports from where nobody else can write.
 #[derive(Args, Debug)]
 pub(crate) struct Import {
     /// File to read; - is standard input
