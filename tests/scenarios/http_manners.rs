@@ -105,6 +105,21 @@ fn locations_are_full_urls_as_the_caller_sees_the_server() {
         assert!(seen.starts_with("https://bill.example:443/1.0/kb/accounts/"), "{seen}");
         let seen = open(&proxied.with("X-Forwarded-Port", "8443"));
         assert!(seen.starts_with("https://bill.example:8443/1.0/kb/accounts/"), "{seen}");
+        let seen = open(&kb.with("X-Forwarded-Host", "bill.example:81, inner.example"));
+        assert!(seen.starts_with("http://bill.example:81/1.0/kb/accounts/"), "{seen}");
+
+        for (name, value) in [
+            ("X-Forwarded-Host", "evil\"<script>"),
+            ("X-Forwarded-Host", "evil/x"),
+            ("X-Forwarded-Host", "u@evil"),
+            ("X-Forwarded-Host", ""),
+            ("X-Forwarded-Proto", "javascript"),
+        ] {
+            let seen = open(&kb.with(name, value));
+            assert!(seen.starts_with(&format!("{}/1.0/kb/accounts/", world.server().url())), "{seen}");
+        }
+        let seen = open(&kb.with("X-Forwarded-Host", "bill.example").with("X-Forwarded-Port", "80/evil"));
+        assert!(seen.starts_with("http://bill.example:80/1.0/kb/accounts/"), "{seen}");
     });
 }
 
@@ -205,5 +220,17 @@ fn a_node_is_taken_out_of_rotation_and_put_back() {
         kb.send("PUT", "/admin/healthcheck", None::<&str>).status(204);
         http.get("/1.0/healthcheck").status(200);
         kb.without("Authorization").delete("/admin/healthcheck").status(401);
+    });
+}
+
+#[test]
+fn a_path_that_is_no_text_is_refused_in_the_shape_of_its_desk() {
+    scenario(|world| {
+        let kb = world.killbill().get("/accounts/%ff").status(400).json();
+        assert_eq!(kb["className"], "java.lang.IllegalArgumentException");
+        for path in ["/accounts/%ff", "/customers/%C3%28", "/v1/account/%ff"] {
+            let refused = world.http().get(path).status(400).json();
+            assert!(refused["message"].as_str().unwrap().contains("UTF-8"), "{path}: {refused}");
+        }
     });
 }

@@ -7,8 +7,10 @@
 mod accounts;
 mod audit;
 mod blocking_states;
+mod catalog;
 mod clock;
 mod close_account;
+mod command_line;
 mod contract;
 mod custom_fields;
 mod djaoapp;

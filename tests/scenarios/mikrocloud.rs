@@ -377,7 +377,8 @@ fn the_command_line_makes_and_lists_organizations() {
         let beneath = organization(world, &["--parent", &top, "--owner", "boss@example.com"]);
         let listed = world.billhook(["organization", "list", "--tenant", key]);
         let lines: Vec<&str> = listed.lines().collect();
-        assert_eq!(lines, [format!("{top}\t-\t-\tAcme"), format!("{beneath}\t{top}\t-\tAcme")]);
+        let header = "ID\tPARENT\tACCOUNT\tNAME".to_owned();
+        assert_eq!(lines, [header, format!("{top}\t-\t-\tAcme"), format!("{beneath}\t{top}\t-\tAcme")]);
 
         let other = world.another_tenant();
         let foreign = organization_of(world, &other, &[]);

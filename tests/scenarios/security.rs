@@ -1,9 +1,11 @@
 //! Who may come in, and what users and roles may be.
 
-use crate::scenario;
 use crate::tenants::operator;
+use crate::verify::tamper;
+use crate::{BILLHOOK, scenario, scenario_alone};
 use serde_json::{Value, json};
-use testkit::{Http, World};
+use std::process::Command;
+use testkit::{ADMIN_PASSWORD, Http, World};
 
 /// A name that no other world uses.
 fn name(world: &World, text: &str) -> String {
@@ -284,5 +286,106 @@ fn a_tenant_is_chosen_by_key_and_secret() {
         let unknown = kb.with("X-Killbill-ApiKey", "nobody").get(path).status(401).json();
         assert_eq!(wrong, unknown, "whether a key exists is not told");
         kb.get(path).status(404);
+    });
+}
+
+#[test]
+fn the_role_root_is_nobodys_to_define() {
+    scenario(|world| {
+        let admin = security(world);
+        for permissions in [json!(["x:y"]), json!([]), json!(["*:*"])] {
+            let root = json!({"role": "root", "permissions": permissions});
+            let refused = admin.put("/security/roles", root.clone()).status(400).json();
+            assert_eq!(refused["className"], "java.lang.IllegalArgumentException");
+            assert_eq!(refused["message"], "role root is the server's own and cannot be changed");
+            assert_eq!(admin.post("/security/roles", root).status(400).json()["code"], 40004);
+        }
+        admin.put("/security/roles", json!({"role": "root"})).status(400);
+        assert_eq!(admin.get("/security/roles/root").status(200).json()["permissions"], json!(["*:*"]));
+    });
+}
+
+#[test]
+fn the_last_user_with_root_stays() {
+    scenario_alone(|world| {
+        let admin = security(world);
+        let says = |refused: testkit::Response, name: &str| {
+            let message = refused.status(400).json()["message"].as_str().unwrap().to_owned();
+            assert!(message.starts_with(&format!("user {name} is the last one with role root")), "{message}");
+        };
+        says(admin.delete("/security/users/admin"), "admin");
+        says(admin.put("/security/users/admin/roles", json!({"roles": ["Root", "x"]})), "admin");
+        admin.put("/security/users/admin/roles", json!({"roles": ["x", "root"]})).status(204);
+        let clerk = json!({"username": "clerk", "password": "pw", "roles": ["clerks"]});
+        admin.post("/security/users", clerk).status(201);
+        admin.delete("/security/users/clerk").status(204);
+
+        admin.post("/security/users", user("eve", "pw", &["root"])).status(201);
+        let eve = admin.with_user("eve", "pw");
+        eve.delete("/security/users/admin").status(204);
+        admin.get("/security/permissions").status(401);
+        says(eve.delete("/security/users/eve"), "eve");
+        says(eve.put("/security/users/eve/roles", json!({"roles": []})), "eve");
+        assert_eq!(eve.get("/security/permissions").status(200).json(), json!(["*:*"]));
+    });
+}
+
+#[test]
+fn of_two_users_with_root_who_delete_each_other_one_stays() {
+    scenario_alone(|world| {
+        let admin = security(world);
+        for round in 0..3 {
+            let name = format!("root-{round}");
+            admin.post("/security/users", user(&name, "pw", &["root"])).status(201);
+            let other = admin.with_user(&name, "pw");
+            let (first, second) = std::thread::scope(|scope| {
+                let first = scope.spawn(|| admin.delete(format!("/security/users/{name}")));
+                let second = scope.spawn(|| other.delete("/security/users/admin"));
+                (first.join().unwrap(), second.join().unwrap())
+            });
+            let deleted = [&first, &second].iter().filter(|answer| answer.code() == 204).count();
+            assert_eq!(deleted, 1, "{first}\n{second}");
+            world.billhook(["admin", "reset"]);
+            world.billhook(["admin", "reset", "--user", &name]);
+            admin.delete(format!("/security/users/{name}")).status(204);
+        }
+    });
+}
+
+#[test]
+fn who_is_locked_out_is_let_in_from_the_command_line() {
+    scenario_alone(|world| {
+        let admin = security(world);
+        admin.post("/security/users", user("eve", "pw", &["root"])).status(201);
+        admin.with_user("eve", "pw").delete("/security/users/admin").status(204);
+        let told = world.billhook(["admin", "reset"]);
+        assert!(told.contains("user admin") && !told.contains(ADMIN_PASSWORD), "{told}");
+        assert_eq!(admin.get("/security/permissions").status(200).json(), json!(["*:*"]));
+        let session = admin.get("/security/permissions").status(200);
+
+        tamper(world, "UPDATE role_permissions SET permission = 'x:y' WHERE role = 'root'");
+        tamper(world, "DELETE FROM user_roles");
+        let database = world.server().database();
+        let reset = |user: &str| {
+            let mut command = Command::new(BILLHOOK);
+            command.args(["admin", "reset", "--user", user, "--database", database]);
+            command.env_remove("BILLHOOK_ADMIN_PASSWORD").output().unwrap()
+        };
+        let told = String::from_utf8(reset("admin").stdout).unwrap();
+        let made = told.trim().strip_prefix("user admin has password ").unwrap();
+        let made = made.strip_suffix(" and the role root").unwrap();
+        admin.without("Authorization").with("Cookie", cookie(&session)).get("/security/subject").status(401);
+        // What a running server remembers of credentials is forgotten with it.
+        world.server().terminate();
+        world.server().start_again();
+        let admin = security(world);
+        admin.get("/security/permissions").status(401);
+        let again = admin.with_user("admin", made);
+        assert_eq!(again.get("/security/permissions").status(200).json(), json!(["*:*"]));
+        assert_eq!(again.get("/security/users/admin/roles").status(200).json()["roles"], json!(["root"]));
+
+        let unknown = reset("nobody");
+        assert!(!unknown.status.success());
+        assert!(String::from_utf8_lossy(&unknown.stderr).contains("user nobody does not exist"));
     });
 }

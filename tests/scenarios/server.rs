@@ -5,8 +5,22 @@ use crate::raw::Raw;
 use crate::{mikrocloud, scenario, scenario_alone, togai};
 use serde_json::json;
 use storage::{Connection, Store, StoreOptions};
-use testkit::{Engine, Server, World};
+use testkit::{Engine, PostgresCluster, Server, World};
 use uuid::Uuid;
+
+#[test]
+fn without_its_database_a_server_says_that_it_cannot_serve() {
+    let database = Engine::Postgres.create_database();
+    let server = Server::start(BILLHOOK, Engine::Postgres, database.clone());
+    PostgresCluster::shared().drop_database(&database);
+    let kb = testkit::Http::new(format!("{}/1.0/kb", server.url()))
+        .with_user("admin", "password")
+        .with("X-Killbill-ApiKey", "k")
+        .with("X-Killbill-ApiSecret", "s");
+    let refused = kb.get("/accounts/pagination").status(503);
+    assert_eq!(refused.json()["message"], "The database cannot be reached; try again");
+    assert!(refused.header("retry-after").is_some());
+}
 
 #[test]
 fn an_answer_has_the_id_of_its_request() {

@@ -2,12 +2,13 @@
 
 use crate::ledger::Books;
 use crate::scenario_alone;
+use crate::togai::togai;
 use billing::ledger::LedgerAccount::{Receivable, Revenue};
 use serde_json::json;
 use testkit::{Engine, World};
 
 /// Changes the database as somebody would who has its password.
-fn tamper(world: &World, sql: &str) {
+pub(crate) fn tamper(world: &World, sql: &str) {
     let database = world.server().database();
     match world.engine() {
         Engine::Sqlite => {
@@ -189,5 +190,80 @@ fn orphans_are_found() {
         let found = differences(world);
         assert!(found.contains(id["accountId"].as_str().unwrap()), "{found}");
         assert!(found.contains("expected an account with this id, found none"), "{found}");
+    });
+}
+
+/// [`make_book`] with a row of each kind that belongs to an account; the account's id.
+fn make_rows(world: &World) -> String {
+    let id = make_book(world);
+    let kb = world.killbill();
+    kb.post(format!("/accounts/{id}/emails"), json!({ "accountId": id, "email": "a@x.org" })).status(201);
+    let state = json!({ "stateName": "STOP", "service": "fraud", "isBlockChange": true });
+    kb.post(format!("/accounts/{id}/block"), state).status(201);
+    let method = json!({ "pluginName": "__EXTERNAL_PAYMENT__" });
+    kb.post(format!("/accounts/{id}/paymentMethods"), method).status(201);
+    let aliases = json!({ "accountAliases": [{ "value": "nickname" }, { "value": "dropped" }] });
+    togai(world).post("/accounts/ann/add_aliases", aliases).status(200);
+    id
+}
+
+#[rustfmt::skip] // A table.
+fn tamperings_with_rows() -> Vec<Tampering> {
+    let not = "is_active = NOT is_active";
+    let block = "is_block_change = NOT is_block_change";
+    let nickname = &format!("value IN ('nickname', 'other') AND {ANN}");
+    let mut all = vec![
+        swap("custom_fields", "value = 'b'", "value = 'c'", ANN, "expected value \"b\", found value \"c\""),
+        swap("custom_fields", not, not, ANN, "found is_active false"),
+        swap("custom_fields", "object_type = 'ACCOUNT'", "object_type = 'NONSENSE'", ANN, "object type NONSENSE"),
+        swap("tags", not, not, ANN, "the row of TAG"),
+        swap("account_emails", "email = 'a@x.org'", "email = 'eve@x.org'", ANN, "found email \"eve@x.org\""),
+        swap("account_aliases", "value = 'nickname'", "value = 'other'", nickname, "found value \"other\""),
+        swap("blocking_states", block, block, ANN, "the row of BLOCKING_STATES"),
+        swap("payment_methods", "plugin_name = '__EXTERNAL_PAYMENT__'", "plugin_name = 'x'", ANN, "found plugin_name \"x\""),
+    ];
+    for table in ["custom_fields", "tags", "account_emails", "account_aliases", "blocking_states", "payment_methods"] {
+        // As good as deleted, but to be undone.
+        let (away, back) = ("tenant_id = tenant_id + 1000", "tenant_id = tenant_id - 1000");
+        all.push(swap(table, back, away, ANN, "expected the row of"));
+    }
+    let stray = "INSERT INTO account_aliases (tenant_id, account_id, id, value, created_at, updated_at)
+                 SELECT tenant_id, id, id, 'stray', created_at, updated_at FROM accounts WHERE external_key = 'ann'";
+    all.push((stray.into(), "DELETE FROM account_aliases WHERE value = 'stray'".into(), "expected an audit record of it"));
+    all
+}
+
+#[test]
+fn every_tampering_with_what_belongs_to_an_account_is_found() {
+    scenario_alone(|world| {
+        let id = make_rows(world);
+        world.billhook(["verify"]);
+        for (change, undo, report) in tamperings_with_rows() {
+            tamper(world, &change);
+            let found = differences(world);
+            assert!(found.contains(report) && found.contains(&id), "{change}\n{found}");
+            tamper(world, &undo);
+            world.billhook(["verify"]);
+        }
+    });
+}
+
+#[test]
+fn a_removed_row_that_comes_back_is_found() {
+    scenario_alone(|world| {
+        let id = make_rows(world);
+        let columns = "account_id, id, value, effective_from, effective_until, created_at, updated_at";
+        let keep = format!(
+            "INSERT INTO account_aliases (tenant_id, {columns})
+             SELECT tenant_id + 1000, {columns} FROM account_aliases WHERE value = 'dropped'"
+        );
+        tamper(world, &keep);
+        let removal = json!({ "aliases": ["dropped"] });
+        togai(world).post("/accounts/ann/remove_aliases", removal).status(200);
+        tamper(world, "UPDATE account_aliases SET tenant_id = tenant_id - 1000 WHERE tenant_id > 1000");
+        let found = differences(world);
+        assert!(found.contains(&id) && found.contains("no row, since it was removed"), "{found}");
+        tamper(world, "DELETE FROM account_aliases WHERE value = 'dropped'");
+        world.billhook(["verify"]);
     });
 }

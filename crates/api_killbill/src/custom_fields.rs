@@ -1,7 +1,7 @@
 //! Custom fields on objects.
 
 use crate::audit::{AuditLevel, AuditLogJson, AuditLogs};
-use crate::error::ERRORS;
+use crate::error::{ERRORS, bad_argument};
 use crate::json::Body;
 use crate::location::{Base, id};
 use crate::query::{Answer, Query};
@@ -18,9 +18,13 @@ use storage::{Connection, Outcome};
 use uuid::Uuid;
 
 pub(crate) fn routes() -> Vec<Route> {
-    // The seed prints the path of the removal once without its last letter; both are served.
-    let singular = move |state, session, Path(object): Path<String>, query| {
-        remove_fields(ObjectType::Account, object, state, session, query)
+    // The seed prints the path of the removal once without its last letter, and there wants to be told which fields; both
+    // are served.
+    let singular = move |state, session, Path(object): Path<String>, query: Query| async move {
+        if query.text("customField").is_none() {
+            return Ok(bad_argument("The parameter customField is required"));
+        }
+        remove_fields(ObjectType::Account, object, state, session, query).await
     };
     let mut routes = vec![
         route("GET", "/1.0/kb/accounts/{accountId}/allCustomFields", get(all_fields)),

@@ -10,6 +10,7 @@ pub(crate) static ERRORS: ErrorShape = ErrorShape { refusal, failure };
 
 const ACCOUNT: &str = "org.killbill.billing.account.api.AccountApiException";
 const ARGUMENT: &str = "java.lang.IllegalArgumentException";
+const CATALOG: &str = "org.killbill.billing.catalog.api.CatalogApiException";
 const CUSTOM_FIELD: &str = "org.killbill.billing.util.api.CustomFieldApiException";
 const ENTITLEMENT: &str = "org.killbill.billing.entitlement.api.EntitlementApiException";
 const OBJECT_UNKNOWN: &str =
@@ -106,9 +107,30 @@ fn refusal(refusal: &Refusal) -> Reply {
     account_refusal(refusal)
         .or_else(|| tag_refusal(refusal))
         .or_else(|| custom_field_or_payment_method_refusal(refusal))
+        .or_else(|| catalog_refusal(refusal))
         .or_else(|| tenant_or_user_refusal(refusal))
         // What only the other desks ask for, and arguments that Kill Bill refuses without a code.
         .unwrap_or_else(|| bad_argument(refusal.to_string()))
+}
+
+/// The refusals about catalogs.
+fn catalog_refusal(refusal: &Refusal) -> Option<Reply> {
+    use Refusal as R;
+    let say = |code: i32, message: String| body(StatusCode::BAD_REQUEST, CATALOG, Some(code), message);
+    Some(match refusal {
+        R::CatalogInvalid { why } => say(2080, format!("Invalid catalog for tenant : {why}")),
+        R::CatalogNameDiffers { known, found } => say(
+            2052,
+            format!(
+                "The catalog name '{known}' does not match the name of the catalog we are trying to add '{found}'"
+            ),
+        ),
+        R::CatalogUnknown { at } => {
+            say(2050, format!("There is no catalog version that applies for the given date '{at}'"))
+        }
+        R::SimplePlanInvalid { why } => say(2060, format!("Invalid simple plan descriptor '{why}'")),
+        _ => return None,
+    })
 }
 
 /// The refusals about any object, and about accounts and what blocks them.

@@ -33,14 +33,27 @@ pub(crate) struct TextBody(pub(crate) String);
 impl FromRequest<SharedEdge> for TextBody {
     type Rejection = Response;
     async fn from_request(request: Request, edge: &SharedEdge) -> Result<TextBody, Response> {
-        if !is_of_type(&request, "text/plain") {
-            return Err(Reply::empty(StatusCode::UNSUPPORTED_MEDIA_TYPE).into_response());
-        }
-        let bytes = axum::body::Bytes::from_request(request, edge).await.map_err(rejected)?;
-        String::from_utf8(bytes.into())
-            .map(TextBody)
-            .map_err(|_| crate::error::bad_argument("The body must be UTF-8 text").into_response())
+        text_of(request, edge, "text/plain").await.map(TextBody)
     }
+}
+
+/// The XML of a request.
+pub(crate) struct XmlBody(pub(crate) String);
+
+impl FromRequest<SharedEdge> for XmlBody {
+    type Rejection = Response;
+    async fn from_request(request: Request, edge: &SharedEdge) -> Result<XmlBody, Response> {
+        text_of(request, edge, "text/xml").await.map(XmlBody)
+    }
+}
+
+async fn text_of(request: Request, edge: &SharedEdge, wanted: &str) -> Result<String, Response> {
+    if !is_of_type(&request, wanted) {
+        return Err(Reply::empty(StatusCode::UNSUPPORTED_MEDIA_TYPE).into_response());
+    }
+    let bytes = axum::body::Bytes::from_request(request, edge).await.map_err(rejected)?;
+    String::from_utf8(bytes.into())
+        .map_err(|_| crate::error::bad_argument("The body must be UTF-8 text").into_response())
 }
 
 /// A request without a content type is taken for what the operation wants, as from scripts that forget it.
@@ -71,12 +84,12 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Reply> {
         return Err(bad_json("com.fasterxml.jackson.databind.exc.MismatchedInputException", message));
     }
     serde_json::from_slice(bytes).map_err(|error| {
-        let message = error.to_string();
+        let message = edge::json_problem(&error);
         let class_name = match error.classify() {
             serde_json::error::Category::Data if message.starts_with("unknown field") => {
                 "com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException"
             }
-            serde_json::error::Category::Data if message.contains("expected struct") => {
+            serde_json::error::Category::Data if message.contains("where an object is expected") => {
                 "com.fasterxml.jackson.databind.exc.MismatchedInputException"
             }
             serde_json::error::Category::Data => "com.fasterxml.jackson.databind.exc.InvalidFormatException",
@@ -98,6 +111,11 @@ pub(crate) fn money(minor: i64, currency: Option<billing::Currency>) -> Box<serd
     let digits = if minor == 0 { 0 } else { currency.map_or(2, billing::Currency::minor_digits) };
     let amount = rust_decimal::Decimal::new(minor, digits);
     raw(amount.to_string())
+}
+
+/// A decimal number as a plain JSON number, with the decimals that it has.
+pub(crate) fn decimal(number: rust_decimal::Decimal) -> Box<serde_json::value::RawValue> {
+    raw(number.to_string())
 }
 
 fn raw(number: String) -> Box<serde_json::value::RawValue> {

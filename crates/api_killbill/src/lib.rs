@@ -7,6 +7,7 @@ mod accounts;
 mod audit;
 mod audit_routes;
 mod blocking;
+mod catalog;
 mod children;
 mod clock;
 mod custom_field_lists;
@@ -41,6 +42,7 @@ pub fn routes() -> Vec<Route> {
         accounts::routes(),
         audit_routes::routes(),
         blocking::routes(),
+        catalog::routes(),
         children::routes(),
         clock::routes(),
         custom_field_lists::routes(),

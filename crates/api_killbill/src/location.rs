@@ -17,15 +17,21 @@ impl FromRequestParts<SharedEdge> for Base {
         if let Some(url) = &edge.settings.public_url {
             return Ok(Base(url.trim_end_matches('/').to_owned()));
         }
-        let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-        let scheme = header("x-forwarded-proto").unwrap_or("http");
-        let forwarded_port = header("x-forwarded-port");
-        let host = header("x-forwarded-host")
-            .or_else(|| header("host"))
+        // Anybody may have written these: what cannot be such a part of a URL counts as absent.
+        let header = |name: &str, is_valid: &dyn Fn(&str) -> bool| {
+            let text = parts.headers.get(name).and_then(|value| value.to_str().ok())?;
+            // Of several proxies, the first is the one that the caller sees.
+            let first = text.split(',').next().map(str::trim)?;
+            is_valid(first).then_some(first)
+        };
+        let scheme = header("x-forwarded-proto", &|text| ["http", "https"].contains(&text)).unwrap_or("http");
+        let forwarded_port = header("x-forwarded-port", &|text| edge::is_host_and_port(&format!("x:{text}")));
+        let host = header("x-forwarded-host", &edge::is_host_and_port)
+            .or_else(|| header("host", &edge::is_host_and_port))
             .or_else(|| parts.uri.authority().map(http::uri::Authority::as_str))
+            .filter(|host| edge::is_host_and_port(host))
             .unwrap_or("localhost");
-        let has_port =
-            host.rsplit_once(':').is_some_and(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
+        let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
         let port = forwarded_port.unwrap_or(if scheme == "https" { "443" } else { "80" });
         Ok(Base(if has_port { format!("{scheme}://{host}") } else { format!("{scheme}://{host}:{port}") }))
     }

@@ -9,6 +9,7 @@ const GROUPS: &[(&str, &str)] = &[
     ("admin", include_str!("../openapi/admin.json")),
     ("audit", include_str!("../openapi/audit.json")),
     ("blocking", include_str!("../openapi/blocking.json")),
+    ("catalog", include_str!("../openapi/catalog.json")),
     ("common", include_str!("../openapi/common.json")),
     ("custom_fields", include_str!("../openapi/custom_fields.json")),
     ("emails", include_str!("../openapi/emails.json")),

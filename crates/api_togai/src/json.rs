@@ -4,7 +4,7 @@ use crate::error::failure;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
 use billing::Refusal;
-use edge::{Reply, SharedEdge};
+use edge::{Reply, SharedEdge, json_problem};
 use http::StatusCode;
 use http::request::Parts;
 use jiff::Timestamp;
@@ -44,13 +44,15 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Reply> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(failure(StatusCode::BAD_REQUEST, "a body is required"));
     }
-    let value: serde_json::Value = serde_json::from_slice(bytes)
-        .map_err(|error| failure(StatusCode::BAD_REQUEST, &format!("the body is not JSON: {error}")))?;
+    let value: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| {
+        failure(StatusCode::BAD_REQUEST, &format!("the body is not JSON: {}", json_problem(&error)))
+    })?;
     if !value.is_object() {
         return Err(failure(StatusCode::BAD_REQUEST, "the body must be a JSON object"));
     }
-    serde_json::from_slice(bytes)
-        .map_err(|error| failure(StatusCode::BAD_REQUEST, &format!("the body does not fit: {error}")))
+    serde_json::from_slice(bytes).map_err(|error| {
+        failure(StatusCode::BAD_REQUEST, &format!("the body does not fit: {}", json_problem(&error)))
+    })
 }
 
 /// An instant as this desk writes it: UTC, milliseconds, `Z`.

@@ -1,6 +1,6 @@
 //! Configuration: flags, then environment, then a TOML file, then what is built in.
 
-use crate::cors::Cors;
+use crate::cors::{self, Cors};
 use crate::front::Limits;
 use crate::log::LogFormat;
 use anyhow::{Context, bail};
@@ -195,6 +195,7 @@ impl Options {
             bail!("public_url must begin with http:// or https://");
         }
         for (name, value) in [
+            ("body_limit", self.body_limit),
             ("concurrency", self.concurrency),
             ("connections", self.connections),
             ("writers", self.writers),
@@ -203,6 +204,14 @@ impl Options {
             if value == Some(0) {
                 bail!("{name} must be at least 1");
             }
+        }
+        let mut origins = self.cors_origins.unwrap_or_default();
+        origins.retain(|origin| !origin.is_empty());
+        if let Some(origin) = origins.iter().find(|origin| !cors::is_origin(origin)) {
+            bail!(
+                "cors_origins must be * or origins such as https://shop.example.com, in lower case and without a \
+                 path: {origin:?} is none"
+            );
         }
         let limits = Limits {
             body: self.body_limit.unwrap_or(1024 * 1024),
@@ -224,7 +233,7 @@ impl Options {
             log: self.log.unwrap_or_else(|| "info".into()),
             log_format: self.log_format.unwrap_or_default(),
             limits,
-            cors: Cors::new(self.cors_origins.unwrap_or_default()),
+            cors: Cors::new(origins),
             store: StoreOptions {
                 writers: self.writers.unwrap_or(store.writers),
                 readers: self.readers.unwrap_or(store.readers),
@@ -319,12 +328,22 @@ mod tests {
     }
 
     #[test]
+    fn no_origins_are_named_by_an_empty_text() {
+        let config = parse("cors_origins = ['']").unwrap().settle("sqlite:a".into()).unwrap();
+        assert!(config.cors.is_empty());
+        assert!(!parse("cors_origins = ['*']").unwrap().settle("sqlite:a".into()).unwrap().cors.is_empty());
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused() {
         for text in [
             "request_timeout = 0",
             "concurrency = 0",
             "connections = 0",
             "readers = 0",
+            "body_limit = 0",
+            "cors_origins = ['foo bar']",
+            "cors_origins = ['https://a.example', 'https://b.example/']",
             "public_url = 'example.com'",
         ] {
             assert!(parse(text).unwrap().settle("sqlite:a".into()).is_err(), "{text}");

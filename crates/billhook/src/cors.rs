@@ -21,6 +21,20 @@ pub(crate) struct Cors {
     origins: Vec<String>,
 }
 
+/// Whether a text is an origin as browsers write it, or `*`.
+pub(crate) fn is_origin(text: &str) -> bool {
+    if text == "*" {
+        return true;
+    }
+    let Some((scheme, host)) = text.split_once("://") else { return false };
+    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_lowercase())
+        && scheme
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte));
+    let is_lower = !host.bytes().any(|byte| byte.is_ascii_uppercase());
+    is_scheme && is_lower && edge::is_host_and_port(host)
+}
+
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE, OPTIONS");
 const REQUEST_HEADERS: HeaderValue =
     HeaderValue::from_static("authorization, content-type, idempotency-key, x-request-id");
@@ -30,6 +44,11 @@ impl Cors {
     /// Origins such as `https://shop.example.com`, or `*` for all.
     pub(crate) fn new(origins: Vec<String>) -> Cors {
         Cors { origins }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.origins.is_empty()
     }
 
     /// The origin of a request, if it comes from one that may call and this is not Kill Bill's desk.
@@ -85,5 +104,37 @@ impl Cors {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, ANSWER_HEADERS);
         headers.append(VARY, HeaderValue::from_static("origin"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_origin;
+
+    #[test]
+    fn origins_are_as_browsers_write_them() {
+        for origin in
+            ["*", "https://shop.example.com", "http://localhost:3000", "http://[::1]:80", "app+x://id"]
+        {
+            assert!(is_origin(origin), "{origin}");
+        }
+        for other in [
+            "foo bar",
+            "foo",
+            "shop.example.com",
+            "https://",
+            "https://shop.example.com/",
+            "https://shop.example.com/x",
+            "https://a@shop.example.com",
+            "https://shop.example.com:",
+            "https://shop.example.com:x",
+            "https://Shop.example.com",
+            "HTTPS://shop.example.com",
+            "https://*.example.com",
+            "null",
+            "**",
+        ] {
+            assert!(!is_origin(other), "{other}");
+        }
     }
 }

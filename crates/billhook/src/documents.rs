@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::extract::Path;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
 use edge::{Reply, SharedEdge};
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
@@ -29,6 +29,7 @@ const RAPIDOC_LICENSE: &str = include_str!("../assets/rapidoc.LICENSE.txt");
 
 pub(crate) fn routes() -> Router<SharedEdge> {
     Router::new()
+        .route("/", get(|| async { Redirect::temporary("/docs") }))
         .route("/openapi/{file}", get(document))
         // Where Kill Bill has its own.
         .route("/openapi.json", get(|| async { document(Path("killbill.json".to_owned())).await }))

@@ -147,6 +147,9 @@ impl Front {
         if let Some(preflight) = self.cors.preflight(&request) {
             return preflight;
         }
+        if percent_encoding::percent_decode_str(&asked.path).decode_utf8().is_err() {
+            return refuse(&asked.path, StatusCode::BAD_REQUEST, "The path is not UTF-8 text");
+        }
         let busy = || refuse(&asked.path, StatusCode::SERVICE_UNAVAILABLE, BUSY);
         if self.crowd.is_full() {
             // None of the body is kept while so many wait. A client that sends without listening still hears why.

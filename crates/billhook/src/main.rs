@@ -41,6 +41,7 @@ Examples:
   billhook serve --database postgres://billhook@db/book?sslmode=verify-full --listen 0.0.0.0:8080
   BILLHOOK_CONFIG=/etc/billhook.toml billhook serve
   billhook tenant create --api-key shop --api-secret S3cret      prints the tenant's id
+  billhook admin reset                          when the admin's password is lost: makes one and prints it
 
 Options are taken from flags, then from the environment (BILLHOOK_...), then from the file of --config.
 Commands work on the book while a server runs on it, and what they change counts at once.
@@ -52,6 +53,9 @@ enum Command {
     Demo(commands::demo::Demo),
     /// Start the server
     Serve(commands::serve::Serve),
+    /// Let an operator in again whose password is lost, or who was deleted
+    #[command(subcommand)]
+    Admin(commands::admin::AdminCommand),
     /// Make or list tenants, or set their clocks right
     #[command(subcommand)]
     Tenant(commands::tenant::TenantCommand),
@@ -75,6 +79,7 @@ fn main() -> ExitCode {
     let done = match line.command.unwrap_or(Command::Demo(commands::demo::Demo::default())) {
         Command::Demo(command) => command.run(&line.book),
         Command::Serve(command) => command.run(&line.book),
+        Command::Admin(command) => command.run(&line.book),
         Command::Tenant(command) => command.run(&line.book),
         Command::Work(command) => command.run(&line.book),
         Command::Organization(command) => command.run(&line.book),

@@ -29,11 +29,13 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(8);
 /// that are promised.
 const CLOSING_GRACE: Duration = Duration::from_secs(9);
 
-/// Serves until SIGTERM or Ctrl-C. `ready` hears the address once it is taken.
+/// Serves until SIGTERM or Ctrl-C. `prepare` is done once the address is taken, `ready` hears of it before the first
+/// request is.
 pub(crate) fn run(
     store: Store,
     settings: Settings,
     config: &Config,
+    prepare: impl FnOnce() -> anyhow::Result<()>,
     ready: impl FnOnce(SocketAddr),
 ) -> anyhow::Result<()> {
     let mailer = crate::mailer::mailer(config, settings.test_mode || settings.demo)?;
@@ -51,6 +53,7 @@ pub(crate) fn run(
             .await
             .with_context(|| format!("cannot listen on {}", config.listen))?;
         let address = listener.local_addr()?;
+        prepare()?;
         let told_to_end = told_to_end()?;
         println!("listening on http://{address}");
         ready(address);

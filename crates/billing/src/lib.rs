@@ -8,6 +8,7 @@ pub mod account_email;
 pub mod alias;
 pub mod blocking;
 mod caller;
+pub mod catalog;
 mod chain;
 mod currency;
 pub mod custom_field;

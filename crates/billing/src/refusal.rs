@@ -245,6 +245,18 @@ pub enum Refusal {
         /// Its name.
         role: String,
     },
+    /// The role is the server's own.
+    #[error("role {role} is the server's own and cannot be changed")]
+    RoleReserved {
+        /// Its name.
+        role: String,
+    },
+    /// Without this user nobody could manage the server any more.
+    #[error("user {username} is the last one with role {role}: give that role to another user first", role = crate::role::ROOT)]
+    UserIsLastRoot {
+        /// The name.
+        username: String,
+    },
     /// A permission of a role definition cannot be understood.
     #[error("permission {permission} is not of the form group:value")]
     PermissionInvalid {
@@ -357,6 +369,12 @@ pub enum Refusal {
         /// What is wrong with it, as a sentence.
         why: &'static str,
     },
+    /// The tenant has no such API token, or it was taken back.
+    #[error("the tenant has no API token with id {id} that counts")]
+    ApiTokenUnknown {
+        /// The id.
+        id: Uuid,
+    },
     /// The key is the server's own, or of another kind than it is said to be.
     #[error("key {key_id} {why}")]
     TokenKeyInvalid {
@@ -404,6 +422,32 @@ pub enum Refusal {
         found: String,
         /// The currency of the account, or "no currency yet".
         expected: String,
+    },
+    /// A catalog has problems, or does not go with its other versions.
+    #[error("the catalog is invalid: {why}")]
+    CatalogInvalid {
+        /// All that is wrong.
+        why: String,
+    },
+    /// A version of a catalog of another name.
+    #[error("the catalog is called {known}, not {found}")]
+    CatalogNameDiffers {
+        /// The name of the versions that are there.
+        known: String,
+        /// The name of the new one.
+        found: String,
+    },
+    /// No version of the catalog holds at that time.
+    #[error("no version of the catalog holds at {at}")]
+    CatalogUnknown {
+        /// The instant.
+        at: String,
+    },
+    /// A simple plan lacks something, or differs from the plan of its name.
+    #[error("the plan is invalid: {why}")]
+    SimplePlanInvalid {
+        /// What is wrong.
+        why: String,
     },
     /// A ledger posting does not sum to zero, or overflows.
     #[error("the posting does not balance")]

@@ -4,6 +4,9 @@ use crate::Refusal;
 use crate::text::check_text;
 use std::collections::BTreeSet;
 
+/// The role that permits everything. It is the server's own: nobody can define it anew.
+pub const ROOT: &str = "root";
+
 /// Longest name of a role, in characters.
 pub const NAME_LIMIT: usize = 255;
 

@@ -87,21 +87,26 @@ const VALUE_LIMIT: usize = 4096;
 
 /// Reads `column[operator]=value&column=value…`. A value reaches to the next `&`; the operator is `eq` when absent.
 /// `and` compares as `eq`; `or` as well, and joins its clause with the one before it. An empty value of a column that
-/// is no text, and a clause without `=`, match nothing.
+/// is no text, and a clause without `=`, match nothing. As at Kill Bill, a clause on a column that there is not is passed
+/// over beside others.
 pub fn parse(text: &str, columns: &'static [Column]) -> Result<Vec<Clause>, Refusal> {
     let clauses = text
         .split('&')
         .filter(|part| !part.is_empty())
-        .map(|part| clause(part, columns))
+        .filter_map(|part| clause(part, columns).transpose())
         .collect::<Result<Vec<_>, _>>()?;
     match clauses.len() {
+        0 if !text.trim_matches('&').is_empty() => {
+            Err(Refusal::invalid("searchKey", "has conditions on unknown columns alone"))
+        }
         0 => Err(Refusal::invalid("searchKey", "needs a condition, such as name=John")),
         1..=CLAUSES_LIMIT => Ok(clauses),
         _ => Err(Refusal::invalid("searchKey", format!("has more than {CLAUSES_LIMIT} conditions"))),
     }
 }
 
-fn clause(part: &str, columns: &'static [Column]) -> Result<Clause, Refusal> {
+/// A condition; none on a column that there is not.
+fn clause(part: &str, columns: &'static [Column]) -> Result<Option<Clause>, Refusal> {
     let (left, value) = match part.split_once('=') {
         Some((left, value)) => (left, Some(value)),
         None => (part, None),
@@ -116,12 +121,11 @@ fn clause(part: &str, columns: &'static [Column]) -> Result<Clause, Refusal> {
             (name, operator, is_alternative)
         }
     };
-    let column = columns
-        .iter()
-        .find(|column| column.name == name)
-        .ok_or_else(|| Refusal::invalid("searchKey", format!("has an unknown column: {name}")))?;
+    let Some(column) = columns.iter().find(|column| column.name == name) else {
+        return Ok(None);
+    };
     let operand = value.map_or(Ok(Operand::Nothing), |value| operand(column, operator, value))?;
-    Ok(Clause { column, operator, operand, is_alternative })
+    Ok(Some(Clause { column, operator, operand, is_alternative }))
 }
 
 /// The operator of this name, in any case, and whether it joins by "or".

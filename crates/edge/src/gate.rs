@@ -23,13 +23,26 @@ pub struct Operator {
 }
 
 /// Credentials that were right a moment ago.
-#[derive(Default)]
 pub struct Gate {
     tenants: Remembered<Tenant>,
     operators: Remembered<Operator>,
     sessions: Remembered<(Operator, Session)>,
+    /// The slow hash that credentials were right for.
+    proofs: Remembered<String>,
     /// One slow hash at a time, so that memory and processors are left for those who are in.
     hashing: Hashing,
+}
+
+impl Default for Gate {
+    fn default() -> Gate {
+        Gate {
+            tenants: Remembered::default(),
+            operators: Remembered::default(),
+            sessions: Remembered::default(),
+            proofs: Remembered::lasting(credentials::PROOF_LASTS),
+            hashing: Hashing::default(),
+        }
+    }
 }
 
 struct Hashing {
@@ -106,10 +119,11 @@ impl Edge {
         let key = api_key.to_owned();
         let found = self.store.read_point(move |tx| Ok(storage::tenants::by_api_key(tx, &key)?)).await?;
         let Some((tenant, hash)) = found else {
-            self.verify(api_secret, credentials::decoy().to_owned(), || false).await?;
+            self.verify((digest, api_secret), credentials::decoy().to_owned(), || false).await?;
             return Ok(None);
         };
-        if !self.verify(api_secret, hash, || self.gate.tenants.recall(&digest).is_some()).await? {
+        let known = || self.gate.tenants.recall(&digest).is_some();
+        if !self.verify((digest, api_secret), hash, known).await? {
             return Ok(None);
         }
         self.gate.tenants.remember(digest, tenant.clone(), generation);
@@ -137,7 +151,8 @@ impl Edge {
         let hash = found.as_ref().and_then(|(user, _)| user.password_hash.clone());
         // A name that nobody has costs as much as a wrong password.
         let hash = hash.unwrap_or_else(|| credentials::decoy().to_owned());
-        let verified = self.verify(password, hash, || self.gate.operators.recall(&digest).is_some()).await?;
+        let known = || self.gate.operators.recall(&digest).is_some();
+        let verified = self.verify((digest, password), hash, known).await?;
         let Some((user, permissions)) = found.filter(|_| verified) else { return Ok(None) };
         let operator =
             Operator { id: user.id, username: user.username, permissions: Permissions::new(permissions) };
@@ -183,14 +198,27 @@ impl Edge {
     }
 
     /// Whether a secret is the one that was hashed. Of a burst of requests with the same credentials only the first
-    /// pays for the hash: the others find it `known` when their turn comes.
-    async fn verify(&self, secret: &str, hash: String, known: impl Fn() -> bool) -> Outcome<bool> {
+    /// pays for the hash: the others find it `known` when their turn comes. Nor does a secret pay that was right for this
+    /// very hash before; `digest` is of all the credentials.
+    async fn verify(
+        &self,
+        (digest, secret): ([u8; 32], &str),
+        hash: String,
+        known: impl Fn() -> bool,
+    ) -> Outcome<bool> {
+        if self.gate.proofs.recall(&digest).is_some_and(|proven| proven == hash) {
+            return Ok(true);
+        }
         let turn = self.gate.hashing.turn().await?;
         if known() {
             return Ok(true);
         }
-        let secret = secret.to_owned();
-        Ok(do_slowly(turn, move || credentials::verify(&secret, &hash)).await?)
+        let (secret, proven) = (secret.to_owned(), hash.clone());
+        let is_right = do_slowly(turn, move || credentials::verify(&secret, &hash)).await?;
+        if is_right {
+            self.gate.proofs.remember(digest, proven, self.gate.proofs.generation());
+        }
+        Ok(is_right)
     }
 
     /// Whether a password is the one that was hashed. Without a hash it is not, and that takes as long to say.

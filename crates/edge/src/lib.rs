@@ -3,7 +3,9 @@
 
 mod due_work;
 mod gate;
+mod host;
 mod idempotency;
+mod json_problem;
 mod openapi;
 mod reply;
 mod request;
@@ -11,7 +13,9 @@ mod routes;
 
 pub use due_work::work_forever;
 pub use gate::{Gate, Operator, SESSION_IDLE};
+pub use host::is_host_and_port;
 pub use idempotency::{IdempotencyKey, idempotency_layer};
+pub use json_problem::json_problem;
 pub use openapi::{About, openapi_document};
 pub use reply::Reply;
 pub use request::{RequestContext, note_tenant, request_id, user_token};
@@ -106,9 +110,10 @@ impl ErrorShape {
             )),
             Error::Store(error) => {
                 let status = match error {
-                    StoreError::Overloaded | StoreError::Timeout | StoreError::Conflict(_) => {
-                        StatusCode::SERVICE_UNAVAILABLE
-                    }
+                    StoreError::Overloaded
+                    | StoreError::Timeout
+                    | StoreError::Conflict(_)
+                    | StoreError::Unreachable(_) => StatusCode::SERVICE_UNAVAILABLE,
                     _ => StatusCode::INTERNAL_SERVER_ERROR,
                 };
                 tracing::error!(%error, request_id = request_id(), "the storage failed");
@@ -116,6 +121,7 @@ impl ErrorShape {
                     StoreError::Overloaded => "The server is busy; try again shortly",
                     StoreError::Timeout => "The request took too long",
                     StoreError::Conflict(_) => "Another change was in the way; try again",
+                    StoreError::Unreachable(_) => "The database cannot be reached; try again",
                     _ => "The server failed; its log has the reason under this request's id",
                 };
                 (self.failure)(status, sentence)
@@ -176,7 +182,12 @@ mod tests {
         let errors =
             ErrorShape { refusal: |refusal| said(StatusCode::CONFLICT, &refusal.to_string()), failure: said };
         let status = |error: StoreError| errors.reply(&error.into()).into_response().status();
-        for busy in [StoreError::Overloaded, StoreError::Timeout, StoreError::Conflict("x".into())] {
+        for busy in [
+            StoreError::Overloaded,
+            StoreError::Timeout,
+            StoreError::Conflict("x".into()),
+            StoreError::Unreachable("x".into()),
+        ] {
             assert_eq!(status(busy), StatusCode::SERVICE_UNAVAILABLE);
         }
         for broken in [StoreError::Corrupt("x".into()), StoreError::Engine("x".into())] {

@@ -79,7 +79,7 @@ pub fn revoke(
     id: Uuid,
 ) -> Outcome<()> {
     caller.require(Permission::UserCreate)?;
-    let unknown = || Refusal::ObjectUnknown { object_type: ObjectType::User, id };
+    let unknown = || Refusal::ApiTokenUnknown { id };
     let record_id = storage::api_tokens::revoke(tx, tenant_id, TOGAI, id, now)?.ok_or_else(unknown)?;
     let token = storage::api_tokens::by_id(tx, TOGAI, id)?.ok_or_else(unknown)?;
     record(tx, caller, now, ChangeType::Delete, (record_id, &token))

@@ -88,6 +88,10 @@ pub fn keyed_digest(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
 /// deleted on another node is refused there after this long at the latest; on this node at once.
 pub const REMEMBERED_FOR: Duration = Duration::from_secs(10);
 
+/// How long it is remembered which hash a credential was right for. Within this time it is enough that the hash is still
+/// the one that is kept: who was in an hour ago does not queue behind those who guess.
+pub const PROOF_LASTS: Duration = Duration::from_secs(3600);
+
 /// Most credentials remembered at a time.
 const REMEMBERED_LIMIT: usize = 10_000;
 
@@ -95,6 +99,7 @@ const REMEMBERED_LIMIT: usize = 10_000;
 /// hash of them stay in memory.
 pub struct Remembered<T> {
     key: [u8; 32],
+    lasts: Duration,
     entries: Mutex<Entries<T>>,
 }
 
@@ -106,8 +111,16 @@ struct Entries<T> {
 
 impl<T: Clone> Default for Remembered<T> {
     fn default() -> Self {
+        Remembered::lasting(REMEMBERED_FOR)
+    }
+}
+
+impl<T> Remembered<T> {
+    /// What is remembered for so long.
+    pub fn lasting(lasts: Duration) -> Self {
         Remembered {
             key: rand::random(),
+            lasts,
             entries: Mutex::new(Entries { proven: HashMap::new(), generation: 0 }),
         }
     }
@@ -123,7 +136,7 @@ impl<T: Clone> Remembered<T> {
     pub fn recall(&self, digest: &[u8; 32]) -> Option<T> {
         let entries = self.lock();
         let (proven_at, what) = entries.proven.get(digest)?;
-        (proven_at.elapsed() < REMEMBERED_FOR).then(|| what.clone())
+        (proven_at.elapsed() < self.lasts).then(|| what.clone())
     }
 
     /// To be asked before credentials are looked up, and given to [`Remembered::remember`] after.
@@ -138,7 +151,7 @@ impl<T: Clone> Remembered<T> {
             return;
         }
         if entries.proven.len() >= REMEMBERED_LIMIT {
-            entries.proven.retain(|_, (proven_at, _)| proven_at.elapsed() < REMEMBERED_FOR);
+            entries.proven.retain(|_, (proven_at, _)| proven_at.elapsed() < self.lasts);
         }
         if entries.proven.len() < REMEMBERED_LIMIT {
             entries.proven.insert(digest, (Instant::now(), what));

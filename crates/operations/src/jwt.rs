@@ -1,5 +1,6 @@
 //! JSON Web Tokens: checking and signing one, over the cryptography that the server has anyway (ring).
 
+use crate::clock;
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{Error as JwtError, ErrorKind};
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse};
@@ -8,12 +9,15 @@ use jsonwebtoken::{
     Algorithm, AlgorithmFamily, DecodingKey, DecodingKeyKind, EncodingKey, Header, Validation,
 };
 use ring::{hmac, signature as ring_signature};
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use storage::token_keys::TokenKey;
 
 /// How far the clocks of those who issue tokens may stand from ours, in seconds.
-const LEEWAY_SECONDS: u64 = 5;
+const LEEWAY_SECONDS: i64 = 5;
 
 /// Fewest bytes of an HS256 secret: those of the hash, RFC 7518.
 const SECRET_BYTES_MIN: usize = 32;
@@ -136,9 +140,10 @@ pub(crate) fn verify<T: DeserializeOwned>(token: &str, key: &TokenKey) -> Result
     let algorithm: Algorithm = key.algorithm.parse().map_err(|_| Flaw::Unproven)?;
     let decoding = decoding_key(&key.algorithm, &key.material).ok_or(Flaw::Unproven)?;
     let mut validation = Validation::new(algorithm);
-    let mut required = vec!["exp"];
-    validation.leeway = LEEWAY_SECONDS;
-    validation.validate_nbf = true;
+    let mut required = Vec::new();
+    // Checked by `check_times`: fractions of a second are allowed there.
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
     validation.validate_aud = key.audience.is_some();
     if let Some(issuer) = &key.issuer {
         validation.set_issuer(&[issuer]);
@@ -149,22 +154,41 @@ pub(crate) fn verify<T: DeserializeOwned>(token: &str, key: &TokenKey) -> Result
         required.push("aud");
     }
     validation.set_required_spec_claims(&required);
-    let verified = jsonwebtoken::decode::<T>(token, &decoding, &validation);
-    verified.map(|token| token.claims).map_err(|error| flaw(error.kind()))
+    let verified = jsonwebtoken::decode::<Map<String, Value>>(token, &decoding, &validation);
+    let claims = verified.map_err(|error| flaw(error.kind()))?.claims;
+    check_times(&claims, clock::real().as_second())?;
+    serde_json::from_value(Value::Object(claims)).map_err(|_| MALFORMED)
+}
+
+const MALFORMED: Flaw = Flaw::Claims("The token's claims are malformed");
+
+/// Refuses a token that is past its `exp`, which it must have, or before its `nbf`: seconds since 1970, perhaps with a
+/// fraction (RFC 7519, NumericDate).
+fn check_times(claims: &Map<String, Value>, now: i64) -> Result<(), Flaw> {
+    let seconds = |name: &str| claims.get(name).map(|value| numeric_date(value).ok_or(MALFORMED)).transpose();
+    let expires = seconds("exp")?.ok_or(Flaw::Claims("The token lacks the claim exp"))?;
+    if expires < now - LEEWAY_SECONDS {
+        return Err(Flaw::Claims("The token has expired"));
+    }
+    match seconds("nbf")? {
+        Some(begins) if begins > now + LEEWAY_SECONDS => Err(Flaw::Claims("The token is not valid yet")),
+        _ => Ok(()),
+    }
+}
+
+/// The whole seconds of a NumericDate.
+fn numeric_date(value: &Value) -> Option<i64> {
+    let number = value.as_number()?.to_string();
+    let decimal = Decimal::from_str_exact(&number).or_else(|_| Decimal::from_scientific(&number)).ok()?;
+    decimal.floor().to_i64()
 }
 
 fn flaw(kind: &ErrorKind) -> Flaw {
     match kind {
-        ErrorKind::ExpiredSignature => Flaw::Claims("The token has expired"),
-        ErrorKind::ImmatureSignature => Flaw::Claims("The token is not valid yet"),
         ErrorKind::InvalidIssuer => Flaw::Claims("The token is from another issuer"),
         ErrorKind::InvalidAudience => Flaw::Claims("The token is meant for somebody else"),
-        ErrorKind::MissingRequiredClaim(_) => {
-            Flaw::Claims("The token lacks one of the claims exp, iss and aud")
-        }
-        ErrorKind::InvalidClaimFormat(_) | ErrorKind::Json(_) => {
-            Flaw::Claims("The token's claims are malformed")
-        }
+        ErrorKind::MissingRequiredClaim(_) => Flaw::Claims("The token lacks one of the claims iss and aud"),
+        ErrorKind::InvalidClaimFormat(_) | ErrorKind::Json(_) => MALFORMED,
         _ => Flaw::Unproven,
     }
 }

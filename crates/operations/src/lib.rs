@@ -11,6 +11,7 @@ pub mod aliases;
 pub mod api_keys;
 pub mod api_tokens;
 pub mod blocking;
+pub mod catalogs;
 pub mod clock;
 pub mod credentials;
 pub mod custom_fields;

@@ -73,18 +73,44 @@ pub fn ensure_admin(
     now: Timestamp,
     password_hash: &str,
 ) -> Outcome<bool> {
-    let role = "root".to_owned();
     let new = NewUser {
         username: "admin".to_owned(),
         password_hash: password_hash.to_owned(),
-        roles: vec![role.clone()],
+        roles: vec![role::ROOT.to_owned()],
     };
     match create_user(tx, caller, now, &new) {
         Err(Error::Refused(Refusal::UserTaken { .. })) => return Ok(false),
         made => made?,
     }
-    redefine_role(tx, caller, now, &role, &[Some("*:*".to_owned())])?;
+    define_root(tx, caller, now)?;
     Ok(true)
+}
+
+fn define_root(tx: &mut dyn Connection, caller: &Caller, now: Timestamp) -> Outcome<()> {
+    keep_role(tx, caller, now, ChangeType::Update, (role::ROOT, &["*:*".to_owned()]))
+}
+
+/// Lets a user who was locked out, or deleted, do everything again under a new password: he is active, has the role
+/// root, which permits what it must, and his sessions end. For the command line alone, which needs no login. Refuses a
+/// name that nobody ever had.
+pub fn reset_admin(
+    tx: &mut dyn Connection,
+    caller: &Caller,
+    now: Timestamp,
+    username: &str,
+    password_hash: &str,
+) -> Outcome<()> {
+    define_root(tx, caller, now)?;
+    if !users::reactivate(tx, TenantId::SERVER, username, now)? {
+        return Err(Refusal::UserUnknown { username: username.to_owned() }.into());
+    }
+    let (_, user) = lock(tx, username)?;
+    let mut roles = users::roles(tx, user.id)?;
+    if !roles.iter().any(|name| name == role::ROOT) {
+        roles.push(role::ROOT.to_owned());
+        users::set_roles(tx, user.id, &roles)?;
+    }
+    set_password(tx, caller, now, username, password_hash)
 }
 
 /// Changes a user's password; his sessions end.
@@ -112,7 +138,11 @@ pub fn set_roles(
 ) -> Outcome<()> {
     caller.require(Permission::UserCreate)?;
     check_roles(roles)?;
-    let (record_id, user) = lock(tx, username)?;
+    let (record_id, user) = if roles.iter().any(|name| name == role::ROOT) {
+        lock(tx, username)?
+    } else {
+        lock_for_loss_of_root(tx, username)?
+    };
     users::set_roles(tx, user.id, roles)?;
     record(tx, caller, now, ChangeType::Update, (record_id, &user))
 }
@@ -120,7 +150,7 @@ pub fn set_roles(
 /// Deletes a user: he cannot log in any more, his sessions end, and his name stays taken.
 pub fn delete_user(tx: &mut dyn Connection, caller: &Caller, now: Timestamp, username: &str) -> Outcome<()> {
     caller.require(Permission::UserCreate)?;
-    let (record_id, user) = lock(tx, username)?;
+    let (record_id, user) = lock_for_loss_of_root(tx, username)?;
     users::deactivate(tx, user.id, now)?;
     storage::sessions::end_all(tx, user.id)?;
     record(tx, caller, now, ChangeType::Delete, (record_id, &user))
@@ -133,7 +163,19 @@ pub fn roles_of_user(tx: &mut dyn Connection, username: &str) -> Outcome<Vec<Str
     Ok(users::roles(tx, user.id)?)
 }
 
-/// Defines a role. Refuses one that permits something already.
+/// Locks a user who is to have the role root no more. Refuses the last active one: nobody could manage the server then.
+fn lock_for_loss_of_root(tx: &mut dyn Connection, username: &str) -> Outcome<(i64, User)> {
+    // First the role, whose row keeps two such changes apart, then the user.
+    users::lock_role(tx, role::ROOT)?;
+    let (record_id, user) = lock(tx, username)?;
+    let is_root = users::roles(tx, user.id)?.iter().any(|name| name == role::ROOT);
+    if is_root && !users::another_has_role(tx, role::ROOT, user.id)? {
+        return Err(Refusal::UserIsLastRoot { username: username.to_owned() }.into());
+    }
+    Ok((record_id, user))
+}
+
+/// Defines a role. Refuses one that permits something already, and the server's own.
 pub fn define_role(
     tx: &mut dyn Connection,
     caller: &Caller,
@@ -145,13 +187,13 @@ pub fn define_role(
     role::check_name(name)?;
     let permissions = role::permissions(wanted)?;
     users::lock_role(tx, name)?;
-    if !users::role(tx, name)?.is_empty() {
+    if name == role::ROOT || !users::role(tx, name)?.is_empty() {
         return Err(Refusal::RoleTaken { role: name.to_owned() }.into());
     }
     keep_role(tx, caller, now, ChangeType::Insert, (name, &permissions))
 }
 
-/// Replaces what a role permits, or defines it.
+/// Replaces what a role permits, or defines it. Refuses the server's own.
 pub fn redefine_role(
     tx: &mut dyn Connection,
     caller: &Caller,
@@ -162,6 +204,9 @@ pub fn redefine_role(
     caller.require(Permission::UserCreate)?;
     role::check_name(name)?;
     let permissions = role::permissions(wanted)?;
+    if name == role::ROOT {
+        return Err(Refusal::RoleReserved { role: name.to_owned() }.into());
+    }
     keep_role(tx, caller, now, ChangeType::Update, (name, &permissions))
 }
 

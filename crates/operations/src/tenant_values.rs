@@ -39,6 +39,19 @@ pub fn put(
     keep: Keep,
     (key, value): (&str, &str),
 ) -> Outcome<()> {
+    check_foreign(key)?;
+    put_own(tx, tenant_id, caller, now, keep, (key, value))
+}
+
+/// The same for a key that the book itself keeps something under.
+pub(crate) fn put_own(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    caller: &Caller,
+    now: Timestamp,
+    keep: Keep,
+    (key, value): (&str, &str),
+) -> Outcome<()> {
     caller.require(Permission::TenantKvsAdd)?;
     check_key(key)?;
     check_text("value", value, VALUE_LIMIT, true)?;
@@ -62,6 +75,7 @@ pub fn delete(
     now: Timestamp,
     key: &str,
 ) -> Outcome<()> {
+    check_foreign(key)?;
     caller.require(Permission::TenantKvsDelete)?;
     check_key(key)?;
     tenants::lock(tx, tenant_id)?;
@@ -69,6 +83,31 @@ pub fn delete(
         publish(tx, tenant_id, caller, now, ("TENANT_CONFIG_DELETION", None, key))?;
     }
     Ok(())
+}
+
+/// Removes one value of a key that the book itself keeps something under.
+pub(crate) fn remove_one(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    caller: &Caller,
+    now: Timestamp,
+    key: &str,
+    id: Uuid,
+) -> Outcome<()> {
+    let stored = tenants::stored_values(tx, tenant_id, key)?;
+    for value in stored.iter().filter(|value| value.id == id) {
+        record(tx, tenant_id, caller, now, ChangeType::Delete, (key, value))?;
+        tenants::remove_value(tx, tenant_id, id)?;
+    }
+    Ok(())
+}
+
+/// Refuses a key whose values must be what the book can read.
+fn check_foreign(key: &str) -> Result<(), Refusal> {
+    match key == crate::catalogs::KEY {
+        true => Err(Refusal::invalid("key", format!("{key} is kept by the catalog's own operations"))),
+        false => Ok(()),
+    }
 }
 
 /// Refuses one value more than a key can have.

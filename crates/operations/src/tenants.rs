@@ -1,7 +1,6 @@
 //! Making and finding tenants.
 
 use crate::credentials;
-use crate::tenant_values::Keep;
 use billing::text::{check_line, check_text};
 use billing::{Caller, ChangeType, ObjectType, Permission, Refusal, Tenant, TenantId};
 use jiff::{SignedDuration, Timestamp};
@@ -24,9 +23,6 @@ pub struct NewTenant {
     /// Whether it begins with an empty catalog of its own, rather than with the server's.
     pub has_own_catalog: bool,
 }
-
-/// The catalog of a tenant that has not uploaded one: no products yet.
-const EMPTY_CATALOG: &str = include_str!("empty_catalog.xml");
 
 /// Refuses a caller who may not make such a tenant, and keys that cannot be.
 pub fn check(caller: &Caller, new: &NewTenant) -> Result<(), Refusal> {
@@ -86,10 +82,7 @@ pub fn create(tx: &mut dyn Connection, caller: &Caller, now: Timestamp, new: &Ne
     let change = (ChangeType::Insert, ObjectType::Tenant, tenant.id, tenant.tenant_id.0);
     crate::record_of_tenant(tx, tenant.tenant_id, caller, now, change, &snapshot)?;
     if new.has_own_catalog {
-        let catalog =
-            EMPTY_CATALOG.replace("{effective_date}", &now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
-        let value = ("CATALOG", catalog.as_str());
-        crate::tenant_values::put(tx, tenant.tenant_id, caller, now, Keep::Replace, value)?;
+        crate::catalogs::put_empty(tx, tenant.tenant_id, caller, now)?;
     }
     Ok(tenant)
 }

@@ -181,8 +181,16 @@ fn import_tenant(tx: &mut dyn Connection, lines: &mut Lines<'_>, api_key: Option
     if storage::tenants::by_api_key(tx, &text("api_key"))?.is_some() {
         return Err(Refusal::TenantKeyTaken { api_key: text("api_key") }.into());
     }
-    let (id, domain) = (text("id"), text("domain"));
-    Err(Refusal::invalid("tenant", format!("{id} or its domain {domain} is in this book already")).into())
+    let id = text("id");
+    let known = storage::tenants::by_id(tx, Uuid::try_parse(&id).unwrap_or_default())?;
+    Err(Refusal::invalid(
+        "tenant",
+        match known {
+            Some(known) => format!("{id} is in this book already, with API key {}", known.api_key),
+            None => format!("{id} cannot come in: another tenant has its domain {} already", text("domain")),
+        },
+    )
+    .into())
 }
 
 /// The lines of an export, each an object with one key.

@@ -1,8 +1,10 @@
 //! Is the book as it must be? Every chain, sum and reference is computed anew and compared with what is stored.
 
 use billing::ledger::{Balances, Entry, LedgerAccount};
-use billing::{Chain, Currency, TenantId};
+use billing::{Chain, ChangeType, Currency, ObjectType, TenantId};
+use std::collections::BTreeMap;
 use std::fmt;
+use storage::held::{self, HeldRow, HeldRows};
 use storage::verify::{self, AccountEnd, ChainRecord, Content, REFERENCES, Records, Reference};
 use storage::{Connection, Outcome, StoreError};
 use uuid::Uuid;
@@ -87,6 +89,7 @@ pub fn accounts(
         ends.last().filter(|_| ends.len() as i64 == ACCOUNTS_PER_STEP).map(|end| end.stored.account.id);
     let last = next.unwrap_or(Uuid::max());
     let mut records = Records::between(tenant_id, after, last);
+    let mut held = HeldRows::between(tenant_id, after, last);
     let mut findings = Findings::default();
     for end in &ends {
         let mut check = AccountCheck::new(tenant_id, end);
@@ -95,6 +98,12 @@ pub fn accounts(
                 check.take(&record, &mut findings);
             } else {
                 findings.differs(without_account(tenant_id, &record));
+            }
+        }
+        // Rows of accounts that do not exist are among the references that lead nowhere.
+        while let Some(row) = held.next_up_to(tx, end.stored.account.id)? {
+            if row.account_id == end.stored.account.id {
+                check.compare(row, &mut findings);
             }
         }
         check.end(&mut findings)?;
@@ -131,6 +140,14 @@ fn name(record: &ChainRecord) -> String {
     }
 }
 
+/// The last record of a row that belongs to an account.
+struct LastRecord {
+    /// The record, in words.
+    name: String,
+    is_removal: bool,
+    snapshot: String,
+}
+
 /// Goes through the records of one account.
 struct AccountCheck<'a> {
     tenant_id: TenantId,
@@ -141,6 +158,8 @@ struct AccountCheck<'a> {
     balances: Balances,
     posting: Option<(Uuid, i128)>,
     latest: Option<String>,
+    /// By kind and id, the last records of rows that are not found yet.
+    last_records: BTreeMap<(&'static str, Uuid), LastRecord>,
 }
 
 impl<'a> AccountCheck<'a> {
@@ -153,6 +172,7 @@ impl<'a> AccountCheck<'a> {
             balances: Balances::default(),
             posting: None,
             latest: None,
+            last_records: BTreeMap::new(),
         }
     }
 
@@ -168,6 +188,13 @@ impl<'a> AccountCheck<'a> {
                 findings.audit_records += 1;
                 if row.object_type == "ACCOUNT" {
                     self.latest = Some(row.snapshot.clone());
+                } else if let Some(kind) = held::kind(&row.object_type) {
+                    let last = LastRecord {
+                        name: name(record),
+                        is_removal: row.change_type == ChangeType::Delete.name(),
+                        snapshot: row.snapshot.clone(),
+                    };
+                    self.last_records.insert((kind.name(), row.object_id), last);
                 }
             }
             Content::Ledger(row) => {
@@ -228,8 +255,46 @@ impl<'a> AccountCheck<'a> {
         }
     }
 
+    /// A row must be as its last record says.
+    fn compare(&mut self, row: HeldRow, findings: &mut Findings) {
+        let kind = row.object_type.name();
+        let what = format!("the row of {kind} {}", row.id);
+        let Some(last) = self.last_records.remove(&(kind, row.id)) else {
+            return self.differs(findings, what, "an audit record of it".into(), "none".into());
+        };
+        let what = format!("{what} against its last audit record");
+        if last.is_removal && leaves_no_row(kind) {
+            return self.differs(findings, what, "no row, since it was removed".into(), "a row".into());
+        }
+        let expected: Result<serde_json::Value, _> = serde_json::from_str(&last.snapshot);
+        match (expected, row.json) {
+            (Ok(expected), Ok(found)) if expected == found => {}
+            (Ok(expected), Ok(found)) => {
+                let (expected, found) = first_difference(&expected, &found);
+                self.differs(findings, what, expected, found);
+            }
+            (Ok(expected), Err(error)) => {
+                self.differs(findings, what, expected.to_string(), error.to_string());
+            }
+            (Err(error), _) => {
+                self.differs(findings, last.name, "a snapshot".into(), error.to_string());
+            }
+        }
+    }
+
+    /// Records whose rows were not found.
+    fn check_missing(&mut self, findings: &mut Findings) {
+        for ((kind, id), last) in std::mem::take(&mut self.last_records) {
+            if !(last.is_removal && leaves_no_row(kind)) {
+                let expected = format!("the row of {kind} {id}");
+                self.differs(findings, last.name, expected, "none".into());
+            }
+        }
+    }
+
     fn end(mut self, findings: &mut Findings) -> Outcome<()> {
         self.end_posting(findings);
+        self.check_missing(findings);
         let (length, head) = (self.end.chain_length, self.end.chain_head.as_slice());
         if !self.is_broken && (self.chain.length() != length || self.chain.head() != head) {
             let expected = format!("{} links up to {}", self.chain.length(), hex(self.chain.head()));
@@ -271,6 +336,11 @@ impl<'a> AccountCheck<'a> {
         self.differs(findings, "the account's row against its last audit record".into(), expected, found);
         Ok(())
     }
+}
+
+/// Whether removing something of this kind removes its row; the rows of others stay and say so.
+fn leaves_no_row(kind: &str) -> bool {
+    kind == ObjectType::AccountAlias.name()
 }
 
 /// The first field of two objects that is not the same, on both sides.

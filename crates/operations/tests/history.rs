@@ -285,5 +285,7 @@ proptest! {
         for (snapshot, held) in compared.unwrap() {
             prop_assert_eq!(snapshot, held);
         }
+        let findings = store.read_now(move |tx| operations::verify::tenant(tx, tenant_id)).unwrap();
+        prop_assert!(findings.differences.is_empty(), "{:?}", findings.differences);
     }
 }

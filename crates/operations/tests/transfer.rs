@@ -229,7 +229,7 @@ fn take_more(
         }
         More::Block { service, hours } => {
             let new = NewBlockingState {
-                state_name: Some("S".into()),
+                state_name: Some(format!("S{hours}")),
                 service: Some(service.clone()),
                 blocked: Blocked { change: hours % 2 == 0, ..Blocked::default() },
             };

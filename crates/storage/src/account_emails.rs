@@ -6,9 +6,9 @@ use billing::account_email::AccountEmail;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-const COLUMNS: &str = "record_id, id, account_id, email, is_active";
+pub(crate) const COLUMNS: &str = "record_id, id, account_id, email, is_active";
 
-fn read(mut row: Row) -> Result<(i64, AccountEmail), StoreError> {
+pub(crate) fn read(mut row: Row) -> Result<(i64, AccountEmail), StoreError> {
     let record_id = row.next()?;
     let email =
         AccountEmail { id: row.next()?, account_id: row.next()?, email: row.next()?, is_active: row.next()? };

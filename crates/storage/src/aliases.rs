@@ -6,7 +6,7 @@ use billing::alias::{Alias, Validity};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-const COLUMNS: &str =
+pub(crate) const COLUMNS: &str =
     "record_id, account_id, id, value, effective_from, effective_until, created_at, updated_at";
 
 /// An alias with what the storage knows beside it.
@@ -18,7 +18,7 @@ pub struct StoredAlias {
     pub alias: Alias,
 }
 
-fn read(mut row: Row) -> Result<StoredAlias, StoreError> {
+pub(crate) fn read(mut row: Row) -> Result<StoredAlias, StoreError> {
     Ok(StoredAlias {
         record_id: row.next()?,
         alias: Alias {

@@ -6,7 +6,7 @@ use billing::blocking::{BlockedType, BlockingState};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-const COLUMNS: &str =
+pub(crate) const COLUMNS: &str =
     "record_id, id, account_id, blocked_id, blocked_type, service, state_name, is_block_change,
     is_block_entitlement, is_block_billing, effective_at, is_active";
 
@@ -19,7 +19,7 @@ pub struct StoredBlockingState {
     pub state: BlockingState,
 }
 
-fn read(mut row: Row) -> Result<StoredBlockingState, StoreError> {
+pub(crate) fn read(mut row: Row) -> Result<StoredBlockingState, StoreError> {
     Ok(StoredBlockingState {
         record_id: row.next()?,
         state: BlockingState {

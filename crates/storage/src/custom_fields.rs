@@ -9,12 +9,12 @@ use billing::{ObjectType, TenantId};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-const COLUMNS: &str = "record_id, id, account_id, object_id, object_type, name, value, is_active";
+pub(crate) const COLUMNS: &str = "record_id, id, account_id, object_id, object_type, name, value, is_active";
 
 /// A field with its record id.
 pub type StoredField = (i64, CustomField);
 
-fn read(mut row: Row) -> Result<StoredField, StoreError> {
+pub(crate) fn read(mut row: Row) -> Result<StoredField, StoreError> {
     let record_id = row.next()?;
     let field = CustomField {
         id: row.next()?,

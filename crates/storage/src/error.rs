@@ -5,9 +5,18 @@ use billing::Refusal;
 /// Why the storage did not answer. What a caller could mend is a [`Refusal`], but for the two that only the storage sees.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The engine refused or lost the statement or the connection.
+    /// The engine refused the statement.
     #[error("the database failed: {0}")]
     Engine(String),
+    /// The database cannot be reached, or was lost on the way; whether a change was made may be unknown.
+    #[error("the database cannot be reached: {0}")]
+    Unreachable(String),
+    /// The address of the database cannot be one.
+    #[error("{0}")]
+    Address(String),
+    /// The database has no book, and none was to be made.
+    #[error("there is no book there")]
+    NoBook,
     /// Another transaction was in the way (serialization failure, deadlock, busy): the whole operation can run again.
     #[error("another transaction was in the way: {0}")]
     Conflict(String),

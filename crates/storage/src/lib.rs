@@ -20,6 +20,7 @@ pub mod due_work;
 mod error;
 pub mod failed_attempts;
 pub mod filter;
+pub mod held;
 pub mod idempotency;
 mod job;
 pub mod ledger;

@@ -89,6 +89,15 @@ pub(crate) fn migrate_postgres(connection: &mut PostgresConnection) -> Result<()
     }
 }
 
+/// Whether the database has the tables of a book.
+pub(crate) fn has_book(connection: &mut PostgresConnection) -> Result<bool, StoreError> {
+    let found = connection.query_optional(
+        "SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'schema_migrations'",
+        &[],
+    )?;
+    Ok(found.is_some())
+}
+
 /// `IF NOT EXISTS` does not keep two sessions that create the same table at once from failing: the loser tries again.
 fn create_versions(connection: &mut PostgresConnection) -> Result<(), StoreError> {
     const ATTEMPTS: u32 = 20;

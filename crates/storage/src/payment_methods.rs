@@ -9,7 +9,7 @@ use billing::search::{Clause, Column, Kind};
 use uuid::Uuid;
 
 /// The columns in the order in which [`read`] reads them; the last asks the account whether this is its default.
-const COLUMNS: &str = "record_id, id, account_id, external_key, plugin_name, plugin_info, is_active, created_by,
+pub(crate) const COLUMNS: &str = "record_id, id, account_id, external_key, plugin_name, plugin_info, is_active, created_by,
     created_at, updated_by, updated_at,
     EXISTS (SELECT 1 FROM accounts WHERE accounts.tenant_id = payment_methods.tenant_id
             AND accounts.id = payment_methods.account_id AND accounts.payment_method_id = payment_methods.id)";
@@ -25,7 +25,7 @@ pub struct StoredPaymentMethod {
     pub payment_method: PaymentMethod,
 }
 
-fn read(mut row: Row) -> Result<StoredPaymentMethod, StoreError> {
+pub(crate) fn read(mut row: Row) -> Result<StoredPaymentMethod, StoreError> {
     let record_id = row.next()?;
     let payment_method = PaymentMethod {
         id: row.next()?,

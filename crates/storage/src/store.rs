@@ -22,6 +22,8 @@ pub struct StoreOptions {
     pub statement_timeout: Duration,
     /// How long to wait for a lock on the SQLite file that another process holds.
     pub busy_timeout: Duration,
+    /// Whether a database without a book is [`StoreError::NoBook`]; otherwise a book is made there.
+    pub must_exist: bool,
     /// Page cache of SQLite's writer in KiB. Readers take an eighth of it each.
     pub sqlite_cache_kib: usize,
 }
@@ -34,6 +36,7 @@ impl Default for StoreOptions {
             queue_limit: 4096,
             statement_timeout: Duration::from_secs(10),
             busy_timeout: Duration::from_secs(5),
+            must_exist: false,
             sqlite_cache_kib: 24 * 1024,
         }
     }
@@ -72,7 +75,8 @@ impl Store {
     /// and starts the worker threads.
     ///
     /// A PostgreSQL URL takes `sslmode=disable|prefer|require|verify-full`, `sslrootcert=PATH` and a directory of a
-    /// Unix socket as `host`. Fails when the database cannot be reached or is newer than this program.
+    /// Unix socket as `host`. Fails when the database cannot be reached, is newer than this program, or has no book
+    /// although it must.
     pub fn open(url: &str, options: StoreOptions) -> Result<Store, StoreError> {
         let (write, write_jobs) = bounded(options.queue_limit.max(1));
         let (read, read_jobs) = bounded(options.queue_limit.max(1));
@@ -85,7 +89,7 @@ impl Store {
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             (Engine::Postgres, postgres::start(url, wiring)?, None)
         } else {
-            return Err(StoreError::Engine(
+            return Err(StoreError::Address(
                 "the database URL must begin with sqlite:, postgres:// or postgresql://".to_owned(),
             ));
         };

@@ -105,9 +105,10 @@ pub fn is_worn(
     Ok(worn.is_some())
 }
 
-const TAG_COLUMNS: &str = "record_id, id, tag_definition_id, object_id, object_type, account_id, is_active";
+pub(crate) const TAG_COLUMNS: &str =
+    "record_id, id, tag_definition_id, object_id, object_type, account_id, is_active";
 
-fn read_tag(mut row: Row) -> Result<(i64, Tag), StoreError> {
+pub(crate) fn read_tag(mut row: Row) -> Result<(i64, Tag), StoreError> {
     let record_id = row.next()?;
     let tag = Tag {
         id: row.next()?,

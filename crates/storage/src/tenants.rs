@@ -203,6 +203,35 @@ pub fn stored_values(
     .collect()
 }
 
+/// The ids of the values of a name, oldest first.
+pub fn value_ids(tx: &mut dyn Connection, tenant_id: TenantId, name: &str) -> Result<Vec<Uuid>, StoreError> {
+    let sql = "SELECT id FROM tenant_values WHERE tenant_id = $1 AND name = $2 ORDER BY record_id";
+    tx.query(sql, &[tenant_id.0.into(), name.into()])?.into_iter().map(|mut row| row.next()).collect()
+}
+
+/// The value of a name with this id.
+pub fn value_by_id(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    name: &str,
+    id: Uuid,
+) -> Result<Option<String>, StoreError> {
+    let row = tx.query_optional(
+        "SELECT value FROM tenant_values WHERE tenant_id = $1 AND name = $2 AND id = $3",
+        &[tenant_id.0.into(), name.into(), id.into()],
+    )?;
+    row.map(|mut row| row.next()).transpose()
+}
+
+/// Removes one value.
+pub fn remove_value(tx: &mut dyn Connection, tenant_id: TenantId, id: Uuid) -> Result<(), StoreError> {
+    tx.execute(
+        "DELETE FROM tenant_values WHERE tenant_id = $1 AND id = $2",
+        &[tenant_id.0.into(), id.into()],
+    )?;
+    Ok(())
+}
+
 /// Locks the tenant's row until the transaction ends: one at a time changes its values.
 pub fn lock(tx: &mut dyn Connection, tenant_id: TenantId) -> Result<(), StoreError> {
     let for_update = crate::connection::for_update(tx.engine());

@@ -182,6 +182,16 @@ pub fn set_roles(tx: &mut dyn Connection, user_id: Uuid, roles: &[String]) -> Re
     Ok(())
 }
 
+/// Whether an active operator of the server other than this one has the role.
+pub fn another_has_role(tx: &mut dyn Connection, role: &str, user_id: Uuid) -> Result<bool, StoreError> {
+    let found = tx.query_optional(
+        "SELECT 1 FROM users u JOIN user_roles r ON r.user_id = u.id
+         WHERE u.tenant_id = $1 AND u.is_active = $2 AND u.id <> $3 AND r.role = $4 LIMIT 1",
+        &[TenantId::SERVER.0.into(), true.into(), user_id.into(), role.into()],
+    )?;
+    Ok(found.is_some())
+}
+
 /// What the user's roles permit, as wire texts.
 pub fn permissions(tx: &mut dyn Connection, user_id: Uuid) -> Result<Vec<String>, StoreError> {
     tx.query(
@@ -264,6 +274,20 @@ pub fn set_password(
         &[user_id.into(), password_hash.into(), now.into()],
     )?;
     Ok(())
+}
+
+/// Lets a deleted user log in again; false when there never was one with this name.
+pub fn reactivate(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    username: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let changed = tx.execute(
+        "UPDATE users SET is_active = $3, updated_at = $4 WHERE tenant_id = $1 AND username = $2",
+        &[tenant_id.0.into(), username.into(), true.into(), now.into()],
+    )?;
+    Ok(changed == 1)
 }
 
 /// Lets a user log in no more. His name stays taken.

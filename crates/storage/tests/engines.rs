@@ -417,7 +417,8 @@ fn transactions_that_lock_rows_in_opposite_order_both_succeed() {
             });
         }
     });
-    assert_eq!(attempts.load(SeqCst), 3, "one of the two ran twice");
+    // Once more each time that the other commits after it has begun anew.
+    assert!((3..=4).contains(&attempts.load(SeqCst)), "one of the two ran again");
     let bodies = store.read_now(|tx| {
         let rows = tx.query("SELECT body FROM notes", &[])?;
         Ok(rows.into_iter().map(|mut row| row.next::<String>()).collect::<Result<Vec<_>, _>>()?)

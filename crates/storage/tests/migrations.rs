@@ -54,11 +54,30 @@ fn a_database_that_cannot_be_reached_is_an_error_that_says_so() {
     let urls = [
         format!("sqlite:{}/no/such/directory/book.db", missing.display()),
         format!("postgres://nobody@/none?host={}", missing.display()),
-        "mysql://localhost/book".to_owned(),
     ];
     for url in urls {
         let error = Store::open(&url, StoreOptions::default()).err().unwrap();
-        assert!(matches!(error, StoreError::Engine(_)), "{url}: {error}");
+        assert!(matches!(error, StoreError::Engine(_) | StoreError::Unreachable(_)), "{url}: {error}");
+    }
+    for url in ["mysql://localhost/book", "sqlite:", "sqlite::memory:"] {
+        let error = Store::open(url, StoreOptions::default()).err().unwrap();
+        assert!(matches!(error, StoreError::Address(_)), "{url}: {error}");
+    }
+}
+
+#[test]
+fn a_book_that_must_exist_is_not_made() {
+    let must_exist = || StoreOptions { must_exist: true, ..StoreOptions::default() };
+    for url in databases() {
+        for _ in 0..2 {
+            let error = Store::open(&url, must_exist()).err().unwrap();
+            assert!(matches!(error, StoreError::NoBook), "{url}: {error}");
+        }
+        if let Some(path) = url.strip_prefix("sqlite:") {
+            assert!(!std::path::Path::new(path).exists());
+        }
+        Store::open(&url, StoreOptions::default()).unwrap().close();
+        Store::open(&url, must_exist()).unwrap().close();
     }
 }
 

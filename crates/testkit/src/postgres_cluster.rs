@@ -52,6 +52,12 @@ impl PostgresCluster {
         self.url(&name)
     }
 
+    /// Takes a database of [`PostgresCluster::create_database`] away from whoever is connected to it.
+    pub fn drop_database(&self, url: &str) {
+        let name = url.split(['/', '?']).find(|part| part.starts_with("test_")).unwrap_or_default();
+        self.execute(&format!("DROP DATABASE {name} WITH (FORCE)"));
+    }
+
     /// Makes the template that later databases are copied from: `prepare` gets the URL of an empty database, fills
     /// it and leaves no connection to it open. Only the first call does anything; others wait for it.
     pub fn prepare_template(&self, prepare: impl FnOnce(&str)) {

@@ -8,7 +8,7 @@ use clap::Args;
 use edge::Settings;
 use operations::tenants::NewTenant;
 use std::net::{Ipv4Addr, SocketAddr};
-use storage::Store;
+use storage::{Connection, Outcome, Store};
 
 /// Start with a demo tenant
 #[derive(Args, Debug)]
@@ -16,6 +16,9 @@ pub(crate) struct Demo {
     /// Port on 127.0.0.1; 0 takes a free one
     #[arg(long, default_value_t = 8080)]
     port: u16,
+    /// Address and port to listen on instead, on loopback only, such as [::1]:8080
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "port")]
+    listen: Option<SocketAddr>,
     /// Open sample accounts until the tenant has this many (a million takes a few minutes)
     #[arg(long, value_name = "N")]
     accounts: Option<u64>,
@@ -34,14 +37,14 @@ const TENANT_NAME: &str = "Demo";
 
 impl Default for Demo {
     fn default() -> Demo {
-        Demo { port: 8080, accounts: None, force: false }
+        Demo { port: 8080, listen: None, accounts: None, force: false }
     }
 }
 
 impl Demo {
     pub(crate) fn run(self, book: &Book) -> anyhow::Result<()> {
         let mut config = book.config_of_demo()?;
-        config.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
+        config.listen = self.address()?;
         let _log = log::start("warn", config.log_format)?;
         let store = super::open(&config.database, config.store.clone())?;
         if !self.force && is_in_use(&store)? {
@@ -52,20 +55,37 @@ impl Demo {
                 super::redacted(&config.database)
             );
         }
-        server::ensure_admin(&store, Some(PASSWORD.into()))?;
-        if store.read_now(|tx| Ok(storage::tenants::by_api_key(tx, API_KEY)?))?.is_none() {
-            let tenant = make_tenant(&store)?;
-            sample::open_few(&store, &tenant)?;
-        }
-        if let Some(accounts) = self.accounts {
-            let tenant = super::verify::find_tenant(&store, API_KEY.into())?;
-            sample::fill(&store, &tenant, accounts)?;
-        }
         let settings =
             Settings { test_mode: true, demo: true, public_url: None, node_name: config.node_name.clone() };
         let database = super::redacted(&config.database);
-        server::run(store, settings, &config, move |address| welcome(address, &database))
+        let book = store.clone();
+        let prepare = move || prepare(&book, self.accounts);
+        server::run(store, settings, &config, prepare, move |address| welcome(address, &database))
     }
+
+    fn address(&self) -> anyhow::Result<SocketAddr> {
+        let address = self.listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)));
+        anyhow::ensure!(
+            address.ip().is_loopback(),
+            "everybody knows the demo's passwords, so it listens on this machine alone, such as on 127.0.0.1:8080. \
+             `billhook serve --listen {address}` is for others to reach"
+        );
+        Ok(address)
+    }
+}
+
+/// The demo's admin, its tenant, and its sample accounts.
+fn prepare(store: &Store, accounts: Option<u64>) -> anyhow::Result<()> {
+    server::ensure_admin(store, Some(PASSWORD.into()))?;
+    if store.read_now(|tx| Ok(storage::tenants::by_api_key(tx, API_KEY)?))?.is_none() {
+        let tenant = make_tenant(store)?;
+        sample::open_few(store, &tenant)?;
+    }
+    if let Some(accounts) = accounts {
+        let tenant = super::verify::find_tenant(store, API_KEY.into())?;
+        sample::fill(store, &tenant, accounts)?;
+    }
+    Ok(())
 }
 
 fn make_tenant(store: &Store) -> anyhow::Result<Tenant> {
@@ -75,7 +95,12 @@ fn make_tenant(store: &Store) -> anyhow::Result<Tenant> {
 
 /// Whether a demo has been in the book: its tenant is there, whose secret everybody knows.
 pub(crate) fn has_been_in(store: &Store) -> anyhow::Result<bool> {
-    let found = store.read_now(|tx| Ok(storage::tenants::by_api_key(tx, API_KEY)?))?;
+    Ok(store.read_now(is_there)?)
+}
+
+/// [`has_been_in`] within a transaction.
+pub(crate) fn is_there(tx: &mut dyn Connection) -> Outcome<bool> {
+    let found = storage::tenants::by_api_key(tx, API_KEY)?;
     Ok(found.is_some_and(|(tenant, hash)| {
         tenant.name.as_deref() == Some(TENANT_NAME) && operations::credentials::verify(API_SECRET, &hash)
     }))

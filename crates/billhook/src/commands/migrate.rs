@@ -11,7 +11,7 @@ pub(crate) struct Migrate {}
 
 impl Migrate {
     pub(crate) fn run(self, book: &Book) -> anyhow::Result<()> {
-        let store = book.open_for_long_work()?;
+        let store = book.open_or_make_for_long_work()?;
         let version = store.read_now(|tx| Ok(storage::schema_version(tx)?))?;
         store.close();
         println!("schema version {version}");

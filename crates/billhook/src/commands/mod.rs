@@ -1,5 +1,6 @@
 //! The commands, a file each.
 
+pub(crate) mod admin;
 pub(crate) mod demo;
 pub(crate) mod export;
 pub(crate) mod import;
@@ -20,22 +21,36 @@ use std::time::Duration;
 use storage::{Connection, Outcome, Store, StoreOptions};
 
 impl Book {
-    /// Opens the book, making its folder and bringing its schema up to date.
-    pub(crate) fn open(&self) -> anyhow::Result<Store> {
+    /// Opens the book, or makes one, with its folder, and brings its schema up to date.
+    pub(crate) fn open_or_make(&self) -> anyhow::Result<Store> {
         open(&self.database()?, StoreOptions::default())
     }
 
-    /// Opens the book for one piece of work that may take its time.
+    /// Opens a book that is there: what only reads, or needs a tenant, finds nothing in a new one.
+    pub(crate) fn open(&self) -> anyhow::Result<Store> {
+        open(&self.database()?, StoreOptions { must_exist: true, ..StoreOptions::default() })
+    }
+
+    /// As [`Book::open_or_make`], for one piece of work that may take its time.
+    pub(crate) fn open_or_make_for_long_work(&self) -> anyhow::Result<Store> {
+        open(&self.database()?, for_long_work())
+    }
+
+    /// As [`Book::open`], for one piece of work that may take its time.
     pub(crate) fn open_for_long_work(&self) -> anyhow::Result<Store> {
-        let statement_timeout = Duration::from_secs(3600);
-        let options = StoreOptions { statement_timeout, readers: 1, writers: 1, ..StoreOptions::default() };
-        open(&self.database()?, options)
+        open(&self.database()?, StoreOptions { must_exist: true, ..for_long_work() })
     }
 }
 
-/// Opens the book at an address, making its folder and bringing its schema up to date.
+fn for_long_work() -> StoreOptions {
+    let statement_timeout = Duration::from_secs(3600);
+    StoreOptions { statement_timeout, readers: 1, writers: 1, ..StoreOptions::default() }
+}
+
+/// Opens the book at an address and brings its schema up to date. Unless it must exist, it is made with its folder.
 pub(crate) fn open(database: &str, options: StoreOptions) -> anyhow::Result<Store> {
-    if let Some(path) = database.strip_prefix("sqlite:")
+    if !options.must_exist
+        && let Some(path) = database.strip_prefix("sqlite:")
         && let Some(folder) = std::path::Path::new(path).parent()
         && !folder.as_os_str().is_empty()
     {

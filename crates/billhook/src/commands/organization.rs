@@ -110,6 +110,7 @@ fn make_manager(
 fn list(store: &Store, api_key: &str) -> anyhow::Result<()> {
     let key = api_key.to_owned();
     let tenant_id = store.read_now(move |tx| Ok(tenant_with_key(tx, &key)?.tenant_id))?;
+    println!("ID\tPARENT\tACCOUNT\tNAME");
     let mut after = 0;
     loop {
         let page = store.read_now(move |tx| Ok(storage::organizations::page(tx, tenant_id, after, PAGE)?))?;

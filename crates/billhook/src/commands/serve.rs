@@ -46,17 +46,23 @@ impl Serve {
         if !config.test_mode {
             refuse_moved_clocks(&store)?;
         }
-        let password = std::env::var("BILLHOOK_ADMIN_PASSWORD").ok();
-        if let Some(made) = server::ensure_admin(&store, password).context("cannot make the first user")? {
-            println!("first start: user admin has password {made}");
-        }
+        let book = store.clone();
+        // Once the address is taken: a start that fails must not use up the only time that the password is shown.
+        let prepare = move || {
+            let password = std::env::var("BILLHOOK_ADMIN_PASSWORD").ok();
+            let made = server::ensure_admin(&book, password).context("cannot make the first user")?;
+            if let Some(made) = made {
+                println!("first start: user admin has password {made}");
+            }
+            Ok(())
+        };
         let settings = Settings {
             test_mode: config.test_mode,
             demo: false,
             public_url: config.public_url.clone(),
             node_name: config.node_name.clone(),
         };
-        server::run(store, settings, &config, |_| {})
+        server::run(store, settings, &config, prepare, |_| {})
     }
 }
 

@@ -33,7 +33,10 @@ pub(crate) enum TenantCommand {
 
 impl TenantCommand {
     pub(crate) fn run(self, book: &Book) -> anyhow::Result<()> {
-        let store = book.open()?;
+        let store = match self {
+            TenantCommand::Create { .. } => book.open_or_make()?,
+            TenantCommand::List | TenantCommand::ResetClock { .. } => book.open()?,
+        };
         match self {
             TenantCommand::Create { api_key, api_secret, name, domain } => {
                 let new = NewTenant { api_key, name, domain, ..NewTenant::default() };
@@ -42,6 +45,7 @@ impl TenantCommand {
                 println!("{}", tenant.id);
             }
             TenantCommand::List => {
+                println!("ID\tAPI KEY\tNAME");
                 for tenant in store.read_now(|tx| Ok(storage::tenants::all(tx)?))? {
                     println!("{}\t{}\t{}", tenant.id, tenant.api_key, tenant.name.unwrap_or_default());
                 }

@@ -240,6 +240,7 @@ fn list_api_tokens(store: &Store, api_key: String) -> anyhow::Result<()> {
         let tenant_id = tenant_with_key(tx, &api_key)?.tenant_id;
         api_tokens::list(tx, tenant_id)
     })?;
+    println!("ID\tNAME\tMADE\tENDS");
     for token in tokens.into_iter().filter(|token| token.expires_at.is_none_or(|end| now < end)) {
         let name = token.name.unwrap_or_else(|| "-".to_owned());
         let end = token.expires_at.map_or_else(|| "-".to_owned(), |end| end.to_string());
@@ -253,6 +254,7 @@ fn list_keys(store: &Store, api_key: String) -> anyhow::Result<()> {
         let tenant_id = tenant_with_key(tx, &api_key)?.tenant_id;
         Ok(storage::token_keys::of_tenant(tx, tenant_id)?)
     })?;
+    println!("KEY ID\tALGORITHM\tISSUER\tAUDIENCE\tUSE");
     for key in keys {
         let shown = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         let use_of_key = if key.may_sign { "signs" } else { "checks" };

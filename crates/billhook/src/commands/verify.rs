@@ -8,9 +8,15 @@ use operations::verify::{self, Findings, Place};
 use storage::Store;
 use uuid::Uuid;
 
-/// Check the book: postings balance, totals are sums, hash chains hold, no record is an orphan
+/// Check the book: postings balance, totals are sums, hash chains hold, rows are as their history says, no orphans
 ///
 /// Works while a server runs. Ends with status 1 and the first differences when something is not as it must be.
+///
+/// Accounts, their e-mails, aliases, tags, custom fields, blocking states and payment methods are compared with their
+/// audit records, which the account's hash chain seals, as it does ledger entries. What belongs to no account is in no
+/// chain, and a change of it is not found: the tenant, its values and catalogs, users, tokens, keys, organizations,
+/// customers, contacts, tag definitions, and their audit records. Nor are changes found of events, due work and the
+/// times at which rows were written, nor that an account is gone with all its records.
 #[derive(Args, Debug)]
 pub(crate) struct Verify {
     /// API key of the one tenant to check; all when absent

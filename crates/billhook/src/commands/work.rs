@@ -31,6 +31,9 @@ pub(crate) enum WorkCommand {
 impl WorkCommand {
     pub(crate) fn run(self, book: &Book) -> anyhow::Result<()> {
         let store = book.open()?;
+        if matches!(self, WorkCommand::Failed { .. }) {
+            println!("ID\tTENANT\tKIND\tDUE\tATTEMPTS\tREASON");
+        }
         match self {
             WorkCommand::Failed { tenant: Some(key) } => {
                 let tenant_id = tenant(&store, key)?.tenant_id;

@@ -109,8 +109,7 @@ impl PostgresConnection {
             client.batch_execute(&settings).await?;
             Ok::<_, tokio_postgres::Error>(client)
         });
-        let client =
-            client.map_err(|error| StoreError::Engine(format!("no connection: {}", cause(&error))))?;
+        let client = client.map_err(|error| StoreError::Unreachable(cause(&error)))?;
         self.link = Some(Link { client, statements: HashMap::new() });
         Ok(())
     }
@@ -161,7 +160,7 @@ impl PostgresConnection {
 
     fn unknown(&mut self, why: &str) -> CommitError {
         self.disconnect();
-        CommitError::Unknown(StoreError::Engine(format!(
+        CommitError::Unknown(StoreError::Unreachable(format!(
             "whether the transaction was committed is unknown: {why}"
         )))
     }
@@ -237,7 +236,7 @@ impl PostgresConnection {
             // The statement may have run outside a transaction. Nothing may run it again.
             Failure::Before(error) => {
                 self.disconnect();
-                StoreError::Engine(format!("a transaction did not begin: {}", cause(&error)))
+                StoreError::Unreachable(format!("a transaction did not begin: {}", cause(&error)))
             }
         })
     }
@@ -363,7 +362,7 @@ impl Connection for PostgresConnection {
 }
 
 fn lost() -> StoreError {
-    StoreError::Engine("the connection to PostgreSQL was lost".to_owned())
+    StoreError::Unreachable("the connection was lost".to_owned())
 }
 
 /// Whether the connection ended with this error.
@@ -379,6 +378,9 @@ fn is_outdated(error: &tokio_postgres::Error) -> bool {
 }
 
 fn translate(error: &tokio_postgres::Error) -> StoreError {
+    if is_loss(error) {
+        return StoreError::Unreachable(cause(error));
+    }
     let Some(state) = error.code() else {
         return StoreError::Engine(cause(error));
     };

@@ -43,8 +43,12 @@ pub(crate) fn start(url: &str, wiring: Wiring) -> Result<Vec<JoinHandle<()>>, St
 }
 
 fn migrate(target: Arc<Target>, options: StoreOptions) -> Result<(), StoreError> {
+    let must_exist = options.must_exist;
     let mut connection = PostgresConnection::new(target, &options)?;
     connection.connect()?;
     connection.lift_limits()?;
+    if must_exist && !migrations::has_book(&mut connection)? {
+        return Err(StoreError::NoBook);
+    }
     migrations::migrate_postgres(&mut connection)
 }

@@ -42,6 +42,24 @@ pub(crate) struct SqliteConnection {
     positions: Positions,
 }
 
+/// Whether the file is there and has the tables of a book. It is left as it is.
+pub(crate) fn has_book(path: &Path, options: &StoreOptions) -> Result<bool, StoreError> {
+    let cannot = |error: &dyn std::fmt::Display| {
+        StoreError::Engine(format!("{} cannot be opened: {error}", path.display()))
+    };
+    match std::fs::metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(cannot(&error)),
+        Ok(_) => {}
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = rusqlite::Connection::open_with_flags(path, flags).map_err(|error| cannot(&error))?;
+    connection.busy_timeout(options.busy_timeout).map_err(translate)?;
+    let tables = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'schema_migrations'";
+    let count: i64 = connection.query_row(tables, [], |row| row.get(0)).map_err(|error| cannot(&error))?;
+    Ok(count > 0)
+}
+
 impl SqliteConnection {
     pub(crate) fn open(
         path: &Path,

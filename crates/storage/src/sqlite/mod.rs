@@ -19,7 +19,13 @@ use std::thread::JoinHandle;
 
 /// Opens and migrates the file and starts its threads.
 pub(crate) fn start(path: &str, wiring: Wiring) -> Result<(Vec<JoinHandle<()>>, PointReaders), StoreError> {
+    if path.is_empty() || path == ":memory:" {
+        return Err(StoreError::Address("the address names no file: it must be sqlite:PATH".to_owned()));
+    }
     let path = Path::new(path);
+    if wiring.options.must_exist && !connection::has_book(path, &wiring.options)? {
+        return Err(StoreError::NoBook);
+    }
     make_private(path);
     let mut writer = SqliteConnection::open(path, Role::Writer, &wiring.options)?;
     migrations::migrate_sqlite(&mut writer)?;
@@ -41,9 +47,7 @@ pub(crate) fn start(path: &str, wiring: Wiring) -> Result<(Vec<JoinHandle<()>>, 
 /// Makes a book that is not there yet for its owner alone: it has what is personal, and hashes of passwords. SQLite
 /// gives the files beside it the same mode. Where this fails, SQLite fails too, and says why.
 fn make_private(path: &Path) {
-    if path != Path::new(":memory:") {
-        let _ = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    }
+    let _ = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
 }
 
 fn read_all(
