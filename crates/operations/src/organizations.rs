@@ -61,7 +61,7 @@ pub fn create(
         organization = take_account(tx, tenant_id, organization, account_id)?;
     }
     let stored = match organizations::by_id(tx, tenant_id, organization.id)? {
-        None => insert(tx, tenant_id, caller, now, organization)?,
+        None => insert_with_free_slug(tx, tenant_id, caller, now, organization)?,
         Some(adopted) => save(tx, tenant_id, caller, now, StoredOrganization { organization, ..adopted })?,
     };
     let organization = stored.organization;
@@ -106,10 +106,33 @@ pub fn free_slug(tx: &mut dyn Connection, tenant_id: TenantId, name: &str) -> Ou
     {
         return Ok(slug);
     }
+    Ok(with_digits(&slug))
+}
+
+/// A slug with a few random digits behind.
+fn with_digits(slug: &str) -> String {
     let digits = Uuid::new_v4().simple().to_string();
     let stem: String = slug.chars().take(SLUG_LIMIT - 13).collect();
     let stem = if stem.is_empty() { "profile".to_owned() } else { stem };
-    Ok(format!("{stem}-{}", digits.get(..12).unwrap_or(&digits)))
+    format!("{stem}-{}", digits.get(..12).unwrap_or(&digits))
+}
+
+/// [`insert`] of an organization whose slug is of [`free_slug`]: whoever took that a moment ago keeps it, and this one gets
+/// digits behind it.
+pub(crate) fn insert_with_free_slug(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    caller: &Caller,
+    now: Timestamp,
+    mut organization: Organization,
+) -> Outcome<StoredOrganization> {
+    match insert(tx, tenant_id, caller, now, organization.clone()) {
+        Err(Error::Refused(Refusal::SlugTaken { slug })) => {
+            organization.slug = with_digits(&slug);
+            insert(tx, tenant_id, caller, now, organization)
+        }
+        result => result,
+    }
 }
 
 /// Keeps a new organization, with its record and event. Refuses a slug that is taken.

@@ -207,7 +207,9 @@ fn make(
     let mut organization = Organization::new(Uuid::new_v4(), slug, kind, name, now);
     fields.apply(&mut organization)?;
     organization.owner_id = owner.or(manager).map(|user| user.id);
-    let stored = organizations::insert(tx, tenant_id, caller, now, organization)?;
+    let insert =
+        if fields.slug.is_some() { organizations::insert } else { organizations::insert_with_free_slug };
+    let stored = insert(tx, tenant_id, caller, now, organization)?;
     let id = stored.organization.id;
     if let Some(manager) = manager {
         roles::make_manager(tx, scene, manager, &stored.organization)?;

@@ -489,7 +489,7 @@ fn wanted(tx: &mut dyn Connection, scene: Scene<'_>, new: &NewRequest) -> Outcom
     let slug = profiles::free_slug(tx, tenant_id, &name)?;
     let mut organization = Organization::new(Uuid::new_v4(), slug, Kind::Organization, name, scene.now);
     organization.contact.email = Some(email);
-    Ok(profiles::insert(tx, tenant_id, scene.caller, scene.now, organization)?.organization)
+    Ok(profiles::insert_with_free_slug(tx, tenant_id, scene.caller, scene.now, organization)?.organization)
 }
 
 /// Refuses when `by` would take away his own role and nobody else were left to manage the organization.

@@ -603,3 +603,47 @@ fn the_other_managers_are_told_what_changed() {
         assert_eq!(site.mails_to("ann@people.test").len(), 1);
     });
 }
+
+#[test]
+fn callers_at_the_same_time_do_not_hurt_each_other() {
+    scenario(|world| {
+        let site = Site::new(world);
+        let (ann, boss, killbill) = (site.user("ann"), site.manager("boss"), site.killbill());
+        let at_once = |call: &(dyn Fn(usize) -> u16 + Sync)| -> Vec<u16> {
+            std::thread::scope(|scope| {
+                let calls: Vec<_> = (0..8).map(|number| scope.spawn(move || call(number))).collect();
+                calls.into_iter().map(|call| call.join().unwrap()).collect()
+            })
+        };
+        let body = json!({ "full_name": "Race", "slug": "race" });
+        let mut made = at_once(&|_| ann.post("/api/users/ann/profiles", body.clone()).code());
+        made.sort_unstable();
+        assert_eq!(made, [201, 400, 400, 400, 400, 400, 400, 400]);
+        let nameless = json!({ "full_name": "No Slug" });
+        assert_eq!(at_once(&|_| ann.post("/api/users/ann/profiles", nameless.clone()).code()), [201; 8]);
+
+        for number in 0..8 {
+            killbill.post("/accounts", json!({ "externalKey": format!("kb-{number}") })).status(201);
+        }
+        let look = |number: usize| match number % 2 {
+            0 => boss.get(format!("/api/profile/kb-{number}")).code(),
+            _ => boss.get("/api/profile").code(),
+        };
+        assert_eq!(at_once(&look), [200; 8]);
+        assert_eq!(boss.get("/api/profile?q=kb-&q_f=slug").status(200).json()["count"], 8);
+
+        // A person, the profile that is he, and its account are changed from all sides.
+        ann.post("/api/users/ann/profiles", json!({ "full_name": "Ann", "type": "personal" })).status(201);
+        let account = killbill.get("/accounts?externalKey=ann").status(200).json();
+        let path = format!("/accounts/{}", account["accountId"].as_str().unwrap());
+        let change = |number: usize| match number % 3 {
+            0 => ann.patch("/api/users/ann", json!({ "full_name": format!("User {number}") })).code(),
+            1 => ann.patch("/api/profile/ann", json!({ "full_name": format!("Profile {number}") })).code(),
+            _ => killbill.put(&path, json!({ "name": format!("Account {number}") })).code() - 4,
+        };
+        assert_eq!(at_once(&change), [200; 8]);
+        let name = ann.get("/api/profile/ann").status(200).json()["full_name"].clone();
+        assert_eq!(killbill.get(&path).status(200).json()["name"], name);
+        world.billhook(["verify", "--tenant", site.broker()]);
+    });
+}
