@@ -18,6 +18,9 @@ const PAGE_SIZE_DEFAULT: i64 = 25;
 /// Most items on a page.
 const PAGE_SIZE_LIMIT: i64 = 100;
 
+/// Most search terms that count; those behind them are passed over.
+pub(crate) const TERMS_LIMIT: usize = 20;
+
 /// Which page is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PageNumber {
@@ -71,8 +74,9 @@ impl ListQuery {
         found.filter(|value| !value.is_empty())
     }
 
-    /// The texts of `q`, any of which is to be found: split at commas outside double quotes.
-    pub(crate) fn terms(&self) -> Vec<String> {
+    /// The texts of `q`, any of which is to be found: split at commas outside double quotes, and at spaces, too, where
+    /// `splits_words`. Each is there once, and there are no more than [`TERMS_LIMIT`].
+    pub(crate) fn terms(&self, splits_words: bool) -> Vec<String> {
         let mut terms = vec![String::new()];
         let mut is_quoted = false;
         for character in self.text("q").unwrap_or_default().chars() {
@@ -86,7 +90,17 @@ impl ListQuery {
                 }
             }
         }
-        terms.iter().map(|term| term.trim().to_owned()).filter(|term| !term.is_empty()).collect()
+        let mut kept: Vec<String> = Vec::new();
+        for text in &terms {
+            let words: Vec<&str> =
+                if splits_words { text.split_whitespace().collect() } else { vec![text.trim()] };
+            for word in words {
+                if kept.len() < TERMS_LIMIT && !word.is_empty() && !kept.iter().any(|term| term == word) {
+                    kept.push(word.to_owned());
+                }
+            }
+        }
+        kept
     }
 
     /// Those of the fields that `q_f` names; all of them when it names none.
@@ -101,15 +115,18 @@ impl ListQuery {
         if named.is_empty() { known.to_vec() } else { named }
     }
 
-    /// The fields of `o` that are known, each with whether it sorts in reverse.
+    /// The fields of `o` that are known, each once, with whether it sorts in reverse.
     pub(crate) fn order<'a>(&self, known: &'a [&'a str]) -> Vec<(&'a str, bool)> {
-        let values = self.pairs.iter().filter(|(key, _)| key == "o").flat_map(|(_, value)| value.split(','));
-        values
-            .filter_map(|name| {
-                let (name, is_reverse) = name.strip_prefix('-').map_or((name, false), |name| (name, true));
-                known.iter().copied().find(|field| *field == name).map(|field| (field, is_reverse))
-            })
-            .collect()
+        let mut order: Vec<(&'a str, bool)> = Vec::new();
+        for value in self.pairs.iter().filter(|(key, _)| key == "o").flat_map(|(_, value)| value.split(',')) {
+            let (name, is_reverse) = value.strip_prefix('-').map_or((value, false), |name| (name, true));
+            let field = known.iter().copied().find(|field| *field == name);
+            // A second time it would change nothing.
+            if let Some(field) = field.filter(|field| order.iter().all(|(name, _)| name != field)) {
+                order.push((field, is_reverse));
+            }
+        }
+        order
     }
 
     /// A date or date-time parameter; without an offset it is read in `zone`.
@@ -191,8 +208,16 @@ mod tests {
 
     #[test]
     fn terms_are_split_at_commas_outside_quotes() {
-        assert_eq!(query("q=ann, \"Doe, J\" ,,bob").terms(), ["ann", "Doe, J", "bob"]);
-        assert!(query("q=").terms().is_empty());
+        assert_eq!(query("q=ann, \"Doe, J\" ,,bob").terms(false), ["ann", "Doe, J", "bob"]);
+        assert_eq!(query("q=ann \"Doe, J\",bob").terms(true), ["ann", "Doe,", "J", "bob"]);
+        assert!(query("q=").terms(false).is_empty());
+    }
+
+    #[test]
+    fn terms_count_once_and_up_to_a_limit() {
+        assert_eq!(query("q=ann,bob,ann bob,ann").terms(true), ["ann", "bob"]);
+        let many = (0..30).map(|number| number.to_string()).collect::<Vec<_>>();
+        assert_eq!(query(&format!("q={}", many.join(","))).terms(false), many[..TERMS_LIMIT]);
     }
 
     #[test]
@@ -202,6 +227,7 @@ mod tests {
         assert_eq!(query("q_f=nothing").fields(&known), known);
         assert_eq!(query("o=-email&o=x&o=slug").order(&known), [("email", true), ("slug", false)]);
         assert_eq!(query("o=slug,-email").order(&known), [("slug", false), ("email", true)]);
+        assert_eq!(query("o=slug,-slug&o=slug").order(&known), [("slug", false)]);
     }
 
     #[test]

@@ -56,11 +56,7 @@ fn arrange(
 
 /// The search terms, of some lists word by word.
 pub(crate) fn terms(query: &ListQuery, spec: &Spec) -> Vec<String> {
-    let terms = query.terms();
-    if !spec.splits_words {
-        return terms;
-    }
-    terms.iter().flat_map(|term| term.split_whitespace().map(str::to_owned)).collect()
+    query.terms(spec.splits_words)
 }
 
 /// The time zone in which a site reads dates without an offset: its broker's.

@@ -105,8 +105,11 @@ async fn change_password(
     guard(&edge, &member, &username, CHANGE).await?;
     let password = proofs::new_password(&members)?.ok_or(Refusal::FieldMissing { field: "new_password" })?;
     let hash = edge.hash(&password).await?;
+    let is_by_password = proofs::password(&members, "password")?.is_some();
     with_proof(&edge, member, (username, CHANGE), &members, move |tx, member, user| {
-        let kept = (user.id == member.login.user.id).then_some(member.login.session.id);
+        let is_own = user.id == member.login.user.id;
+        let session = is_own.then_some(member.login.session.id);
+        let kept = operations::proofs::Kept { session, api_keys: is_own && is_by_password };
         operations::proofs::set_password(tx, scene(member), user, &hash, kept)?;
         Ok(said("The password was changed; other sessions have ended."))
     })

@@ -14,7 +14,7 @@ use http::request::Parts;
 use operations::logins::Login;
 use operations::{api_keys, clock, logins, sites};
 use serde_json::json;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use storage::{Connection, Outcome};
 
 /// What users may do through this desk once its guards have let them in.
@@ -85,7 +85,12 @@ async fn find(parts: &mut Parts, edge: &SharedEdge) -> Result<Visitor, Response>
     let failed = |error| ERRORS.reply(&error).into_response();
     let name = host(parts);
     let base = base(parts, edge);
-    let proofs = credentials(parts);
+    let is_own = parts.method.is_safe() || cookies::is_own(&parts.headers, &base);
+    let mut proofs = credentials(parts);
+    if !is_own && parts.headers.contains_key(AUTHORIZATION) {
+        // Whoever sends such a header need not prove that his page is the site's own; then the header alone counts.
+        proofs.retain(|proof| !matches!(proof, Credential::Cookie(_)));
+    }
     let found = edge
         .store
         .read_point(move |tx| {
@@ -99,11 +104,7 @@ async fn find(parts: &mut Parts, edge: &SharedEdge) -> Result<Visitor, Response>
     let Some((tenant, found, is_site)) = found else { return Err(no_site().into_response()) };
     edge::note_tenant(&tenant.api_key);
     let (login, is_by_cookie) = found.map_or((None, false), |(login, by)| (Some(login), by));
-    if is_by_cookie
-        && !parts.method.is_safe()
-        && !parts.headers.contains_key(AUTHORIZATION)
-        && !cookies::is_own(&parts.headers, &base)
-    {
+    if is_by_cookie && !is_own {
         let why = "CSRF Failed: the header X-CSRFToken must repeat the cookie csrftoken.";
         return Err(detail(StatusCode::FORBIDDEN, why).into_response());
     }
@@ -170,20 +171,29 @@ pub(crate) fn unauthorized(body: &serde_json::Value) -> Reply {
     Reply::json(StatusCode::UNAUTHORIZED, body).with("www-authenticate", "Bearer")
 }
 
-/// The address of the caller. Behind a proxy of the same network, what the proxy says it is; a proxy that says nothing
+/// The network of the caller. Behind a proxy of the same network, what the proxy says it is; a proxy that says nothing
 /// tells nobody apart.
 fn peer(parts: &Parts) -> Option<String> {
     let ConnectInfo(address) = parts.extensions.get::<ConnectInfo<SocketAddr>>()?;
-    let is_near = match address.ip() {
+    let address = address.ip().to_canonical();
+    let is_near = match address {
         IpAddr::V4(ip) => ip.is_loopback() || ip.is_private(),
         IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local(),
     };
     if !is_near {
-        return Some(address.ip().to_string());
+        return Some(network(address));
     }
     let forwarded = parts.headers.get_all("x-forwarded-for").into_iter().next_back()?.to_str().ok()?;
     let last: IpAddr = forwarded.rsplit(',').next()?.trim().parse().ok()?;
-    Some(last.to_string())
+    Some(network(last))
+}
+
+/// What one caller has: an IPv4 address, or the /64 that an IPv6 address is one of.
+fn network(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64)).to_string(),
+    }
 }
 
 /// The host that was asked, with its port.
@@ -216,4 +226,34 @@ fn authorization(parts: &Parts) -> Option<Credential> {
 
 fn no_site() -> Reply {
     detail(StatusCode::NOT_FOUND, "There is no site yet: make a tenant first")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer_of(address: &str, forwarded: Option<&str>) -> Option<String> {
+        let mut request = http::Request::builder();
+        if let Some(forwarded) = forwarded {
+            request = request.header("x-forwarded-for", forwarded);
+        }
+        let (mut parts, ()) = request.body(()).unwrap().into_parts();
+        let ip: IpAddr = address.parse().unwrap();
+        parts.extensions.insert(ConnectInfo(SocketAddr::new(ip, 1)));
+        peer(&parts)
+    }
+
+    #[test]
+    fn callers_are_told_apart_by_their_networks() {
+        assert_eq!(peer_of("203.0.113.7", Some("198.51.100.1")).as_deref(), Some("203.0.113.7"));
+        assert_eq!(peer_of("::ffff:203.0.113.7", None).as_deref(), Some("203.0.113.7"));
+        for address in ["2001:db8:1:2::1", "2001:db8:1:2:ffff::9"] {
+            assert_eq!(peer_of(address, None).as_deref(), Some("2001:db8:1:2::"), "{address}");
+        }
+        for proxy in ["10.0.0.1", "::ffff:10.0.0.1", "127.0.0.1", "::1", "fd00::1"] {
+            assert_eq!(peer_of(proxy, Some("x, 198.51.100.1")).as_deref(), Some("198.51.100.1"), "{proxy}");
+            assert_eq!(peer_of(proxy, Some("2001:db8::5")).as_deref(), Some("2001:db8::"), "{proxy}");
+            assert_eq!(peer_of(proxy, None), None, "{proxy}");
+        }
+    }
 }

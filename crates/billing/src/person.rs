@@ -1,6 +1,7 @@
 //! What may be said of a user as a person.
 
 use crate::Refusal;
+use crate::phone::parse_phone;
 use crate::text::{check_email, check_line, check_text};
 
 /// Longest name by which a user logs in, in characters.
@@ -20,6 +21,18 @@ pub fn check_username(username: &str) -> Result<(), Refusal> {
     } else {
         Err(Refusal::invalid("username", "must be of letters, digits and . @ + - _"))
     }
+}
+
+/// Refuses a name by which somebody else may be looked for: an e-mail address that is not the user's own, or a phone number.
+pub fn check_login_name(username: &str, email: Option<&str>) -> Result<(), Refusal> {
+    check_username(username)?;
+    if username.contains('@') && !email.is_some_and(|email| email.eq_ignore_ascii_case(username)) {
+        return Err(Refusal::invalid("username", "must not be another e-mail address than the user's own"));
+    }
+    if parse_phone("username", username).is_ok() {
+        return Err(Refusal::invalid("username", "must not be a phone number"));
+    }
+    Ok(())
 }
 
 /// Checks names, e-mail and language of a user.
@@ -63,6 +76,23 @@ mod tests {
         }
         for wrong in ["", "a b", "é", "a/b", "x".repeat(151).as_str()] {
             assert!(check_username(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn names_to_log_in_by_are_nobody_elses_addresses() {
+        let own = Some("ann@x.test");
+        for (right, email) in [("ann", None), ("Ann@x.test", own), ("4155552671a", None), ("007", None)] {
+            assert!(check_login_name(right, email).is_ok(), "{right}");
+        }
+        for (wrong, email) in [
+            ("ann@x.test", None),
+            ("bob@x.test", own),
+            ("+14155552671", own),
+            ("415-555-2671", None),
+            ("a b", None),
+        ] {
+            assert!(check_login_name(wrong, email).is_err(), "{wrong}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! Against guessing: attempts that failed are counted, and after some of them no more are looked at for a while.
 //! Subjects are counted whether or not there is anybody of that name, so that the answer tells nothing.
 
+use billing::phone::parse_phone;
 use billing::{Refusal, TenantId};
 use jiff::{SignedDuration, Timestamp};
 use storage::{Connection, Outcome, failed_attempts};
@@ -15,8 +16,10 @@ const MAIL_WINDOW: SignedDuration = SignedDuration::from_hours(1);
 /// What attempts are counted for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject<'a> {
-    /// The name that somebody gives, in lower case.
+    /// The name that somebody gives, in whatever notation.
     Name(&'a str),
+    /// The user who has that name, whichever of his names it is.
+    User(Uuid),
     /// The address of the network that he calls from.
     Peer(&'a str),
     /// The one-time codes of a user.
@@ -30,7 +33,8 @@ pub enum Subject<'a> {
 impl Subject<'_> {
     fn key(&self) -> String {
         let key = match self {
-            Subject::Name(name) => format!("name:{}", name.to_lowercase()),
+            Subject::Name(name) => format!("name:{}", canonical(name)),
+            Subject::User(id) => format!("user:{id}"),
             Subject::Peer(peer) => format!("peer:{peer}"),
             Subject::OneTimeCode(id) => format!("otp:{id}"),
             Subject::Confirmation(id) => format!("confirm:{id}"),
@@ -41,7 +45,7 @@ impl Subject<'_> {
 
     fn limit(&self) -> i64 {
         match self {
-            Subject::Name(_) | Subject::Confirmation(_) => 10,
+            Subject::Name(_) | Subject::User(_) | Subject::Confirmation(_) => 10,
             Subject::Peer(_) => 300,
             Subject::OneTimeCode(_) => 3,
             Subject::MailTo(_) => 5,
@@ -54,6 +58,12 @@ impl Subject<'_> {
             _ => Refusal::TooManyAttempts,
         }
     }
+}
+
+/// A name the way all its notations are counted: one number can be written in many.
+fn canonical(name: &str) -> String {
+    let name = name.trim();
+    parse_phone("username", name).unwrap_or_else(|_| name.to_lowercase())
 }
 
 /// Refuses when too many attempts have failed.
@@ -89,4 +99,19 @@ pub fn count(
 /// Forgets what was counted, after an attempt that was right.
 pub fn forgive(tx: &mut dyn Connection, tenant_id: TenantId, subject: &Subject<'_>) -> Outcome<()> {
     Ok(failed_attempts::clear(tx, tenant_id, &subject.key())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_name_is_counted_in_whatever_notation() {
+        let key = |name| Subject::Name(name).key();
+        assert_eq!(key(" Ann@X.test "), key("ann@x.test"));
+        for notation in ["(415) 555-2671", "415.555.2671", "1 415 555 2671", "+1 (415) 5552671"] {
+            assert_eq!(key(notation), "name:+14155552671", "{notation}");
+        }
+        assert_ne!(key("ann"), key("bob"));
+    }
 }

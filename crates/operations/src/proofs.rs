@@ -12,7 +12,7 @@ use billing::{ChangeType, ObjectType, Refusal, Tenant, TenantId, phone, text};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use storage::users::{self, User};
-use storage::{Connection, Error, Outcome, sessions, verification_codes};
+use storage::{Connection, Error, Outcome, api_keys, sessions, verification_codes};
 use uuid::Uuid;
 
 /// Fewest characters of a password.
@@ -104,7 +104,11 @@ pub fn hash_of(
     peer: Option<&str>,
 ) -> Outcome<Option<String>> {
     guessing::check(tx, tenant_id, now, &subjects(name, peer))?;
-    Ok(find(tx, tenant_id, name)?.and_then(|user| user.password_hash))
+    let user = find(tx, tenant_id, name)?;
+    if let Some(user) = &user {
+        guessing::check(tx, tenant_id, now, &[Subject::User(user.id)])?;
+    }
+    Ok(user.and_then(|user| user.password_hash))
 }
 
 /// Who an attempt proves its maker to be. A refusal inside of what is returned is to be committed.
@@ -114,13 +118,19 @@ pub fn log_in(
     now: Timestamp,
     attempt: &Attempt,
 ) -> Outcome<Result<User, Refusal>> {
-    let subjects = subjects(&attempt.name, attempt.peer.as_deref());
+    let mut subjects = subjects(&attempt.name, attempt.peer.as_deref());
+    // Locked, so that his password does not change before his session is there to be ended with the others.
+    let user = match find(tx, tenant.tenant_id, &attempt.name)? {
+        Some(user) => users::lock(tx, tenant.tenant_id, user.id)?,
+        None => None,
+    };
+    subjects.extend(user.as_ref().map(|user| Subject::User(user.id)));
     guessing::check(tx, tenant.tenant_id, now, &subjects)?;
-    let user = find(tx, tenant.tenant_id, &attempt.name)?;
     let refused = prove(tx, tenant, now, user.as_ref(), &attempt.proof)?;
     match (refused, user) {
         (None, Some(user)) => {
             guessing::forgive(tx, tenant.tenant_id, &Subject::Name(&attempt.name))?;
+            guessing::forgive(tx, tenant.tenant_id, &Subject::User(user.id))?;
             Ok(Ok(user))
         }
         (None, None) => Ok(Err(Refusal::LoginFailed)),
@@ -258,21 +268,34 @@ pub fn confirm(
     Ok(result)
 }
 
-/// Gives a user a new password: codes that were sent to him count no more, and his sessions end but `kept`.
+/// With what a user goes on to be logged in when his password changes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Kept {
+    /// The session that does not end.
+    pub session: Option<Uuid>,
+    /// Whether his API keys stay. They go where it was not by his password that he changed it: somebody who had got hold
+    /// of it may have made them.
+    pub api_keys: bool,
+}
+
+/// Gives a user a new password: codes that were sent to him count no more, and his sessions and keys end but `kept`.
 pub fn set_password(
     tx: &mut dyn Connection,
     scene: Scene<'_>,
     user: &User,
     password_hash: &str,
-    kept: Option<Uuid>,
+    kept: Kept,
 ) -> Outcome<()> {
     let tenant_id = scene.tenant.tenant_id;
     users::set_password(tx, user.id, password_hash, scene.now)?;
     verification_codes::remove_of_user(tx, tenant_id, user.id)?;
-    match kept {
+    match kept.session {
         Some(id) => sessions::end_others(tx, user.id, id)?,
         None => sessions::end_all(tx, user.id)?,
     };
+    if !kept.api_keys {
+        api_keys::remove_all(tx, tenant_id, user.id)?;
+    }
     record(tx, scene, user, json!({ "password": "changed" }))?;
     match (&user.email, &user.password_hash) {
         (Some(email), Some(_)) => {
@@ -283,9 +306,12 @@ pub fn set_password(
     }
 }
 
-/// Takes a user's password away, and ends his sessions.
+/// Takes a user's password away, and ends all with which he is logged in or could be: sessions, keys, codes.
 pub fn unset_password(tx: &mut dyn Connection, scene: Scene<'_>, user: &User) -> Outcome<()> {
+    let tenant_id = scene.tenant.tenant_id;
     users::unset_password(tx, user.id, scene.now)?;
+    verification_codes::remove_of_user(tx, tenant_id, user.id)?;
+    api_keys::remove_all(tx, tenant_id, user.id)?;
     sessions::end_all(tx, user.id)?;
     record(tx, scene, user, json!({ "password": "removed" }))
 }
@@ -365,7 +391,7 @@ pub fn activate(
     if !verification_codes::remove(tx, tenant_id, &address)? {
         return Ok(None);
     }
-    set_password(tx, scene, &user, password_hash, None)?;
+    set_password(tx, scene, &user, password_hash, Kept::default())?;
     users::set_email_verified(tx, user.id, now)?;
     if user.current_organization_id.is_none() {
         let contact =
@@ -377,6 +403,7 @@ pub fn activate(
     crate::users::change(tx, tenant_id, caller, now, &user.username, fields)?;
     guessing::forgive(tx, tenant_id, &Subject::Name(&address))?;
     guessing::forgive(tx, tenant_id, &Subject::Name(&user.username))?;
+    guessing::forgive(tx, tenant_id, &Subject::User(user.id))?;
     Ok(users::by_id(tx, user.id)?.map(Ok))
 }
 

@@ -4,10 +4,11 @@
 use crate::guessing::{self, Subject};
 use crate::profiles::{self, ProfileFields};
 use crate::role_kinds::Scene;
+use crate::users::free_username;
 use crate::{agreements, mails, organizations, roles, verification};
 use billing::organization::{Contact, check_contact, check_name};
-use billing::person::{check_person, check_username};
-use billing::{Refusal, TenantId, phone};
+use billing::person::{check_login_name, check_person};
+use billing::{Refusal, phone};
 use serde_json::json;
 use storage::organization_roles::Role;
 use storage::users::{self, Person, User};
@@ -105,7 +106,7 @@ fn new_user(scene: Scene<'_>, asked: &Registration) -> Result<User, Refusal> {
     }
     check_person(&asked.full_name, &asked.nick_name, &email, &asked.lang)?;
     if let Some(username) = &asked.username {
-        check_name_to_log_in(username, email.as_deref())?;
+        check_login_name(username, email.as_deref())?;
     }
     Ok(User {
         id: Uuid::new_v4(),
@@ -125,15 +126,6 @@ fn new_user(scene: Scene<'_>, asked: &Registration) -> Result<User, Refusal> {
         },
         is_active: true,
     })
-}
-
-/// Refuses a name that is none, or somebody else's e-mail address.
-fn check_name_to_log_in(username: &str, email: Option<&str>) -> Result<(), Refusal> {
-    check_username(username)?;
-    if username.contains('@') && !email.is_some_and(|email| email.eq_ignore_ascii_case(username)) {
-        return Err(Refusal::invalid("username", "must not be another e-mail address than the user's own"));
-    }
-    Ok(())
 }
 
 fn renamed(refusal: Refusal, field: &'static str) -> Refusal {
@@ -188,7 +180,8 @@ fn sign_up(tx: &mut dyn Connection, scene: Scene<'_>, mut user: User, asked: &Re
     let tenant_id = tenant.tenant_id;
     refuse_taken(tx, &user)?;
     if user.username.is_empty() {
-        user.username = free_username(tx, tenant_id, &user)?;
+        let wish = user.email.as_deref().or(user.person.full_name.as_deref()).unwrap_or("user");
+        user.username = free_username(tx, tenant_id, wish)?;
     } else if storage::organizations::by_slug(tx, tenant_id, &user.username)?.is_some() {
         return Err(Refusal::ValueTaken { field: "username" }.into());
     }
@@ -233,19 +226,6 @@ fn refuse_taken(tx: &mut dyn Connection, user: &User) -> Outcome<()> {
         return Err(Refusal::ValueTaken { field: "phone" }.into());
     }
     Ok(())
-}
-
-/// A name that nobody has, neither user nor profile: of the e-mail address, or of the full name.
-fn free_username(tx: &mut dyn Connection, tenant_id: TenantId, user: &User) -> Outcome<String> {
-    let local = user.email.as_deref().and_then(|email| email.split('@').next());
-    let stem = local.or(user.person.full_name.as_deref()).unwrap_or("user");
-    let slug = organizations::free_slug(tx, tenant_id, stem)?;
-    if !users::is_name_taken(tx, tenant_id, &slug)? {
-        return Ok(slug);
-    }
-    let digits = Uuid::new_v4().simple().to_string();
-    let stem: String = slug.chars().take(30).collect();
-    Ok(format!("{stem}-{}", digits.get(..12).unwrap_or(&digits)))
 }
 
 /// Keeps what was said of the personal profile besides how to reach it. With an address it can be billed, so that its

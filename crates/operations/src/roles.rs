@@ -5,7 +5,8 @@
 
 pub use crate::role_kinds::Scene;
 use crate::sites::MANAGER;
-use crate::{organizations as profiles, record_of_tenant};
+use crate::users::free_username;
+use crate::{organizations as profiles, proofs, record_of_tenant};
 use billing::organization::{Kind, Organization};
 use billing::{ChangeType, ObjectType, Refusal, text};
 use serde_json::json;
@@ -404,15 +405,10 @@ fn invited(tx: &mut dyn Connection, scene: Scene<'_>, new: &NewRole) -> Outcome<
     if named.is_none() && email.is_none() {
         return Err(Refusal::FieldMissing { field: "slug" }.into());
     }
-    if let Some(name) = named {
-        let by_name = users::by_username(tx, tenant_id, name)?;
-        let found = match by_name {
-            None => users::by_email(tx, tenant_id, &name.to_lowercase())?,
-            found => found,
-        };
-        if let Some(user) = found {
-            return Ok((user, false));
-        }
+    if let Some(name) = named
+        && let Some(user) = proofs::find(tx, tenant_id, name)?
+    {
+        return Ok((user, false));
     }
     if let Some(email) = &email
         && let Some(user) = users::by_email(tx, tenant_id, email)?
@@ -431,7 +427,7 @@ fn invited(tx: &mut dyn Connection, scene: Scene<'_>, new: &NewRole) -> Outcome<
     let user = User {
         id: Uuid::new_v4(),
         tenant_id,
-        username: free_username(tx, scene, wish)?,
+        username: free_username(tx, tenant_id, wish)?,
         email: Some(email),
         password_hash: None,
         current_organization_id: None,
@@ -443,20 +439,6 @@ fn invited(tx: &mut dyn Connection, scene: Scene<'_>, new: &NewRole) -> Outcome<
     }
     profiles::record_user(tx, tenant_id, scene.caller, scene.now, ChangeType::Insert, &user)?;
     Ok((user, true))
-}
-
-/// A user name that neither a user nor an organization has: what stands before the `@`, or that with a few digits.
-fn free_username(tx: &mut dyn Connection, scene: Scene<'_>, wish: &str) -> Outcome<String> {
-    profiles::free_slug(tx, scene.tenant.tenant_id, wish.split('@').next().unwrap_or(wish)).and_then(|slug| {
-        match users::by_username(tx, scene.tenant.tenant_id, &slug)? {
-            None => Ok(slug),
-            Some(_) => {
-                let digits = Uuid::new_v4().simple().to_string();
-                let stem: String = slug.chars().take(30).collect();
-                Ok(format!("{stem}-{}", digits.get(..12).unwrap_or(&digits)))
-            }
-        }
-    })
 }
 
 /// The organization that a user asks for a role: by slug, then by e-mail. With `force` it is made, without a manager.

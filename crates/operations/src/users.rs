@@ -3,7 +3,7 @@
 use crate::role_kinds::Scene;
 use crate::{organizations, profiles, record_of_tenant, verification};
 use billing::organization::check_slug;
-use billing::person::{USERNAME_LIMIT, check_person, check_username};
+use billing::person::{check_login_name, check_person};
 use billing::phone::parse_phone;
 use billing::{Caller, ChangeType, ObjectType, Refusal, Tenant, TenantId};
 use jiff::Timestamp;
@@ -63,10 +63,6 @@ impl PersonFields {
 
     /// Writes what is mentioned into a user. A new e-mail or phone is not proved to be his.
     fn apply(&self, user: &mut User) -> Result<(), Refusal> {
-        if let Some(username) = &self.username {
-            check_username(username)?;
-            user.username.clone_from(username);
-        }
         if let Some(email) = &self.email {
             let email = email.as_ref().map(|email| email.to_lowercase());
             if user.email != email {
@@ -80,6 +76,11 @@ impl PersonFields {
                 user.person.phone_verified_at = None;
             }
             user.person.phone = phone;
+        }
+        // Whoever has such a name already keeps it.
+        if let Some(username) = self.username.as_ref().filter(|username| **username != user.username) {
+            check_login_name(username, user.email.as_deref())?;
+            user.username.clone_from(username);
         }
         let person = &mut user.person;
         for (wanted, kept) in [
@@ -98,7 +99,7 @@ impl PersonFields {
 }
 
 /// Makes a user who has a password only if its hash is given. Refuses a name, e-mail or phone that another has, and a
-/// profile's slug as name. Without a name he gets one made of his e-mail address.
+/// profile's slug as name. Without a name he gets one made of his e-mail address, or of his full name.
 pub fn create(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
@@ -119,7 +120,8 @@ pub fn create(
     };
     fields.apply(&mut user)?;
     if user.username.is_empty() {
-        user.username = free_username(tx, tenant_id, user.email.as_deref())?;
+        let wish = user.email.as_deref().or(user.person.full_name.as_deref()).unwrap_or("user");
+        user.username = free_username(tx, tenant_id, wish)?;
     }
     refuse_taken(tx, &user, None)?;
     if !users::insert(tx, &user, &caller.changed_by, now)? {
@@ -129,17 +131,16 @@ pub fn create(
     Ok(user)
 }
 
-/// A name that nobody has, made of the part of an e-mail address before the `@`.
-fn free_username(tx: &mut dyn Connection, tenant_id: TenantId, email: Option<&str>) -> Outcome<String> {
-    let local = email.and_then(|email| email.split('@').next()).unwrap_or_default();
-    let stem: String = local.chars().take(USERNAME_LIMIT - 13).collect();
-    let stem = if check_username(&stem).is_ok() { stem } else { "user".to_owned() };
-    let is_free = users::by_username(tx, tenant_id, &stem)?.is_none()
-        && storage::organizations::by_slug(tx, tenant_id, &stem)?.is_none();
-    if stem != "user" && is_free {
-        return Ok(stem);
+/// A name that nobody has, neither user nor profile: what stands before the `@` of a wish, or that with a few digits.
+pub(crate) fn free_username(tx: &mut dyn Connection, tenant_id: TenantId, wish: &str) -> Outcome<String> {
+    let stem = wish.split('@').next().unwrap_or(wish);
+    let stem = if parse_phone("username", stem).is_ok() { "user" } else { stem };
+    let slug = organizations::free_slug(tx, tenant_id, stem)?;
+    if !users::is_name_taken(tx, tenant_id, &slug)? {
+        return Ok(slug);
     }
     let digits = Uuid::new_v4().simple().to_string();
+    let stem: String = slug.chars().take(30).collect();
     Ok(format!("{stem}-{}", digits.get(..12).unwrap_or(&digits)))
 }
 

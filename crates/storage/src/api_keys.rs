@@ -109,3 +109,11 @@ pub fn remove(
     )?;
     row.map(|mut row| row.next()).transpose()
 }
+
+/// Removes all keys of a user.
+pub fn remove_all(tx: &mut dyn Connection, tenant_id: TenantId, user_id: Uuid) -> Result<u64, StoreError> {
+    tx.execute(
+        "DELETE FROM api_keys WHERE user_id = $2 AND tenant_id = $1",
+        &[tenant_id.0.into(), user_id.into()],
+    )
+}

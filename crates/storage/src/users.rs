@@ -262,6 +262,15 @@ pub fn lock_by_username(
     row.map(|mut row| Ok((row.next()?, read(row)?))).transpose()
 }
 
+/// Locks a user's row until the transaction ends; deleted users are not found.
+pub fn lock(tx: &mut dyn Connection, tenant_id: TenantId, id: Uuid) -> Result<Option<User>, StoreError> {
+    let for_update = crate::connection::for_update(tx.engine());
+    let sql = format!(
+        "SELECT {COLUMNS} FROM users WHERE tenant_id = $1 AND id = $2 AND is_active = $3 {for_update}"
+    );
+    tx.query_optional(&sql, &[tenant_id.0.into(), id.into(), true.into()])?.map(read).transpose()
+}
+
 /// Changes a user's password.
 pub fn set_password(
     tx: &mut dyn Connection,

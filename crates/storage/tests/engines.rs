@@ -82,7 +82,7 @@ fn a_failed_statement_that_was_passed_over_still_undoes_all() {
         let store = with_notes(&url, StoreOptions::default());
         let outcome = store.write_now(|tx| {
             insert(tx, 1)?;
-            let again = tx.execute("INSERT INTO notes (id) VALUES (1)", &[]);
+            let again = tx.execute("INSERT INTO notes (id) VALUES (NULL)", &[]);
             assert!(matches!(again, Err(StoreError::Engine(_))), "{again:?}");
             Ok(())
         });
@@ -123,7 +123,7 @@ fn a_savepoint_undoes_its_own_part() {
             tx.savepoint(&mut |tx| {
                 insert(tx, 3)?;
                 let inner = tx.savepoint(&mut |tx| insert(tx, 2));
-                assert!(matches!(inner, Err(Error::Store(StoreError::Engine(_)))), "{inner:?}");
+                assert!(matches!(inner, Err(Error::Store(_))), "{inner:?}");
                 insert(tx, 4)
             })?;
             let passed_over = tx.savepoint(&mut |tx| {
@@ -447,6 +447,43 @@ fn a_serialization_failure_runs_the_work_again() {
 
     let hopeless = store.write_now(|tx| Ok(tx.execute(FAIL_AS_SERIALIZATION, &[])?));
     assert!(matches!(hopeless, Err(Error::Store(StoreError::Conflict(_)))), "{hopeless:?}");
+}
+
+#[test]
+fn who_comes_second_to_a_name_runs_again_and_finds_it_taken() {
+    let store = with_notes(&PostgresCluster::shared().create_database(), StoreOptions::default());
+    store.write_now(|tx| insert(tx, 1).and_then(|()| insert(tx, 2))).unwrap();
+    let rename = |tx: &mut dyn Connection, id: i64| {
+        let sql =
+            "UPDATE notes SET id = 3 WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM notes AS n WHERE n.id = 3)";
+        Ok::<u64, Error>(tx.execute(sql, &[id.into()])?)
+    };
+    let (has_renamed, is_renamed) = channel::<()>();
+    let attempts = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&attempts);
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| {
+            store.write_now(move |tx| {
+                assert_eq!(rename(tx, 1)?, 1);
+                has_renamed.send(()).unwrap();
+                let waits = "SELECT COUNT(*) FROM pg_stat_activity
+                             WHERE datname = current_database() AND wait_event_type = 'Lock'";
+                while tx.query_one("SELECT pg_stat_clear_snapshot() IS NULL", &[]).is_ok()
+                    && tx.query_one(waits, &[])?.next::<i64>()? == 0
+                {}
+                Ok(())
+            })
+        });
+        is_renamed.recv().unwrap();
+        let second = store.write_now(move |tx| {
+            counted.fetch_add(1, SeqCst);
+            rename(tx, 2)
+        });
+        assert_eq!(second.unwrap(), 0);
+        first.join().unwrap().unwrap();
+    });
+    assert_eq!(attempts.load(SeqCst), 2);
+    assert_eq!(store.read_now(ids).unwrap(), [2, 3]);
 }
 
 #[test]

@@ -10,20 +10,20 @@ fn a_user_is_made_read_changed_and_deleted() {
         let site = Site::new(world);
         let boss = site.manager("boss");
         let body = json!({
-            "username": "ann.b+c@x_y-z", "email": "Ann@People.test", "phone": "650-253-0000", "full_name": "Ann Doe",
+            "username": "ann.b+c_y-z", "email": "Ann@People.test", "phone": "650-253-0000", "full_name": "Ann Doe",
             "lang": "fr", "extra": { "k": 1 }
         });
         let made = boss.post("/api/users", body).status(201);
-        assert_eq!(made.location(), format!("{}/api/users/ann.b+c@x_y-z", site.base()));
+        assert_eq!(made.location(), format!("{}/api/users/ann.b+c_y-z", site.base()));
         let made = made.json();
         let mut wanted = json!({
-            "slug": "ann.b+c@x_y-z", "username": "ann.b+c@x_y-z", "printable_name": "Ann Doe", "picture": null,
+            "slug": "ann.b+c_y-z", "username": "ann.b+c_y-z", "printable_name": "Ann Doe", "picture": null,
             "email": "ann@people.test", "phone": "+16502530000", "full_name": "Ann Doe", "nick_name": "Ann",
             "lang": "fr", "credentials": false, "otp_enabled": false, "extra": { "k": 1 },
             "created_at": made["created_at"], "last_login": null
         });
         assert_eq!(made, wanted);
-        let path = "/api/users/ann.b+c@x_y-z";
+        let path = "/api/users/ann.b+c_y-z";
         assert_eq!(boss.get(path).status(200).json(), wanted);
 
         let change =
@@ -68,7 +68,9 @@ fn a_user_may_be_named_after_his_address_and_have_a_password() {
         let name = second["username"].as_str().unwrap();
         assert!(name.starts_with("ann-") && name.len() == 16, "{name}");
         let third = make(json!({ "full_name": "Ann", "phone": "+33 1 42 68 53 00" }));
-        assert!(third["username"].as_str().unwrap().starts_with("user-"), "{third}");
+        assert!(third["username"].as_str().unwrap().starts_with("ann-"), "{third}");
+        let fourth = make(json!({ "full_name": "Bob", "email": "4155552671@a.test" }));
+        assert!(fourth["username"].as_str().unwrap().starts_with("user"), "{fourth}");
         assert_eq!(third["phone"], "+33142685300");
 
         let neither = boss.post("/api/users", json!({ "full_name": "Ann" })).status(400).json();
@@ -130,6 +132,8 @@ fn every_field_of_a_user_has_its_limits() {
             ("username", json!("x".repeat(151))),
             ("username", json!("")),
             ("username", json!("a b")),
+            ("username", json!("bob@people.test")),
+            ("username", json!("+14155552671")),
             ("full_name", json!("é".repeat(61))),
             ("full_name", json!("")),
             ("nick_name", json!("é".repeat(61))),

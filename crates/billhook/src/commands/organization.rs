@@ -6,7 +6,7 @@ use billing::{Caller, Refusal};
 use clap::Subcommand;
 use operations::organizations::{self, NewOrganization};
 use operations::roles::{self, Scene};
-use operations::{access, clock, sites};
+use operations::{access, clock, proofs, sites};
 use storage::Store;
 use uuid::Uuid;
 
@@ -93,10 +93,7 @@ fn make_manager(
         let tenant = tenant_with_key(tx, &api_key)?;
         let scene = Scene { tenant: &tenant, caller: &caller, now: clock::now(&tenant) };
         sites::ensure(tx, &tenant, scene.now)?;
-        let found = match storage::users::by_username(tx, tenant.tenant_id, &user)? {
-            None => storage::users::by_email(tx, tenant.tenant_id, &user.to_lowercase())?,
-            found => found,
-        };
+        let found = proofs::find(tx, tenant.tenant_id, &user)?;
         let person = found.ok_or_else(|| Refusal::UserUnknown { username: user.clone() })?;
         let organization = match &organization {
             Some(slug) => access::organization(tx, tenant.tenant_id, slug)?,

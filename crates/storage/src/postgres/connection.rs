@@ -384,8 +384,15 @@ fn translate(error: &tokio_postgres::Error) -> StoreError {
     let Some(state) = error.code() else {
         return StoreError::Engine(cause(error));
     };
-    if [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED, SqlState::LOCK_NOT_AVAILABLE]
-        .contains(state)
+    // Two who make or name the same thing at once do not see each other before the index does: run again, the second one
+    // finds what the first one made.
+    if [
+        SqlState::T_R_SERIALIZATION_FAILURE,
+        SqlState::T_R_DEADLOCK_DETECTED,
+        SqlState::LOCK_NOT_AVAILABLE,
+        SqlState::UNIQUE_VIOLATION,
+    ]
+    .contains(state)
     {
         StoreError::Conflict(cause(error))
     } else if *state == SqlState::QUERY_CANCELED {

@@ -245,6 +245,8 @@ fn guessing_ends_after_ten_attempts_and_goes_on_after_a_quarter_of_an_hour() {
             assert!(locked["detail"].is_string(), "{locked}");
         }
         attempt("XIA", PASSWORD).status(429);
+        // By whichever of his names.
+        attempt("xia@people.test", PASSWORD).status(429);
         attempt("bob", PASSWORD).status(201);
         site.wait_minutes(16);
         attempt("xia", PASSWORD).status(201);
@@ -363,6 +365,11 @@ fn a_browser_logs_in_by_cookie_and_writes_with_the_token_against_forgery() {
             let answer = client.patch("/api/users/xia", change.clone()).status(403).json();
             assert!(answer["detail"].as_str().unwrap().starts_with("CSRF Failed"), "{answer}");
         }
+        // A header that proves nothing does not stand for the token, and one that does needs none.
+        let forged = browser.with("Authorization", "Bearer x");
+        forged.patch("/api/users/xia", change.clone()).status(403);
+        let token = answer.json()["token"].as_str().unwrap().to_owned();
+        browser.with_bearer(&token).patch("/api/users/xia", change.clone()).status(200);
         let writer = browser.with("X-CSRFToken", &csrf);
         writer.patch("/api/users/xia", change.clone()).status(200);
         writer.with("Origin", site.base()).patch("/api/users/xia", change).status(200);

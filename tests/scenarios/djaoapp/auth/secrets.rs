@@ -232,6 +232,50 @@ fn a_program_logs_in_by_api_key() {
     });
 }
 
+#[test]
+fn keys_end_when_a_password_is_recovered_or_taken_away() {
+    scenario(|world| {
+        let site = Site::new(world);
+        let xia = site.registered("xia");
+        let new_key = |client: &Http, password: &str| {
+            let made =
+                client.post("/api/users/xia/api-keys", json!({ "password": password })).status(201).json();
+            site.visitor().with_user(made["secret"].as_str().unwrap(), "")
+        };
+        let key = new_key(&xia, PASSWORD);
+        let path = "/api/users/xia/password";
+        // Who knows his password changes it, and goes on.
+        xia.put(path, json!({ "new_password": OTHER, "password": PASSWORD })).status(200);
+        key.get("/api/users/xia").status(200);
+
+        let mut seen = site.mails_to("xia@people.test");
+        let mut recover = || {
+            site.visitor().post("/api/auth/recover", json!({ "username": "xia" })).status(200);
+            let mails = site.mails_to("xia@people.test");
+            let mail = mails.iter().find(|mail| !seen.contains(mail)).unwrap().clone();
+            seen = mails;
+            let code = mail.split("your code is ").nth(1).unwrap().get(..6).unwrap().to_owned();
+            let link = mail.split_whitespace().find_map(|word| word.strip_prefix(&site.base())).unwrap();
+            (code, link.to_owned())
+        };
+        let (code, _) = recover();
+        xia.put(path, json!({ "new_password": PASSWORD, "email_code": code })).status(200);
+        key.get("/api/users/xia").status(403);
+        let key = new_key(&xia, PASSWORD);
+        let (_, link) = recover();
+        let made = site.visitor().post(link, json!({ "new_password": OTHER })).status(201).json();
+        key.get("/api/users/xia").status(403);
+
+        let xia = with_token_of(&site, &made);
+        let key = new_key(&xia, OTHER);
+        let (code, link) = recover();
+        xia.delete(path).status(204);
+        key.get("/api/users/xia").status(403);
+        site.visitor().post(link, json!({ "new_password": PASSWORD })).status(400);
+        site.visitor().post("/api/auth", json!({ "username": "xia", "email_code": code })).status(400);
+    });
+}
+
 /// The code of an authenticator (RFC 6238) for a secret in base 32, `steps` of 30 seconds from now.
 fn totp(secret: &str, steps: i64) -> String {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
