@@ -7,6 +7,7 @@ mod desks;
 mod guards;
 mod profiles;
 mod role_kinds;
+mod role_limits;
 mod role_requests;
 mod roles;
 mod users;

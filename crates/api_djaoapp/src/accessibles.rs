@@ -146,7 +146,7 @@ async fn ask(
     let work = move |tx: &mut dyn Connection| {
         let user = guards::user(tx, &member, &username, Demand::write(Guard::SelfUser))?;
         let new = new_request(&members, &query)?;
-        let asked = roles::request(tx, scene(&member), &user, kind.as_deref(), &new)?;
+        let asked = roles::request(tx, scene(&member), &member.login.user, &user, kind.as_deref(), &new)?;
         if asked.role.request_key.is_some() {
             role_mails::requested(
                 tx,
@@ -244,7 +244,7 @@ async fn accept(
     let session = member.session.clone();
     let work = move |tx: &mut dyn Connection| {
         let user = guards::user(tx, &member, &username, Demand::write(Guard::SelfUser))?;
-        let accepted = roles::accept(tx, scene(&member), &user, &key)?;
+        let accepted = roles::accept(tx, scene(&member), &member.login.user, &user, &key)?;
         role_mails::accepted(tx, scene(&member), &accepted)?;
         shown(tx, &member, StatusCode::OK, &user, &accepted.role)
     };

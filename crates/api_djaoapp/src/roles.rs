@@ -149,7 +149,7 @@ async fn list_roles(
     Ok(edge.read(&ERRORS, work).await)
 }
 
-fn new_role(members: &Members, query: &ListQuery) -> Result<NewRole, Refusal> {
+fn new_role(members: &Members, query: &ListQuery, must_be_proven: bool) -> Result<NewRole, Refusal> {
     Ok(NewRole {
         username: fields::text(members, "slug")?.flatten(),
         email: fields::text(members, "email")?.flatten(),
@@ -157,6 +157,7 @@ fn new_role(members: &Members, query: &ListQuery) -> Result<NewRole, Refusal> {
         extra: fields::extra(members)?.flatten(),
         message: fields::text(members, "message")?.flatten(),
         force: switch(query, "force"),
+        must_be_proven,
     })
 }
 
@@ -169,11 +170,13 @@ async fn grant(
 ) -> Answer {
     adopt_for(&edge, &member.session, &slug).await?;
     let session = member.session.clone();
+    // There addresses need no proof, because none is asked for when somebody registers.
+    let must_be_proven = !(edge.settings.test_mode || edge.settings.demo);
     let work = move |tx: &mut dyn Connection| {
         let organization = guards::profile(tx, &member, &slug, Demand::write(Guard::Provider))?;
         let tenant_id = member.session.tenant.tenant_id;
         let kind = role_kinds::find(tx, tenant_id, Some(organization.id), &kind)?;
-        let (by, new) = (&member.login.user, new_role(&members, &query)?);
+        let (by, new) = (&member.login.user, new_role(&members, &query, must_be_proven)?);
         let granted = roles::grant(tx, scene(&member), by, &organization, &kind, &new)?;
         role_mails::granted(
             tx,

@@ -22,26 +22,6 @@ use storage::profiles::PROFILES;
 use storage::users::User;
 use storage::{Connection, Outcome};
 
-/// Domains whose addresses say nothing of where somebody works.
-const PUBLIC_MAIL_DOMAINS: [&str; 16] = [
-    "aol.com",
-    "gmail.com",
-    "gmx.com",
-    "gmx.de",
-    "googlemail.com",
-    "hotmail.com",
-    "icloud.com",
-    "live.com",
-    "mail.com",
-    "me.com",
-    "msn.com",
-    "outlook.com",
-    "proton.me",
-    "protonmail.com",
-    "yahoo.com",
-    "yandex.com",
-];
-
 pub(crate) fn routes() -> Vec<Route> {
     vec![
         route("GET", "/api/accounts", get(accounts)),
@@ -123,7 +103,7 @@ fn domain_of(query: &ListQuery) -> Option<String> {
     let (local, domain) = query.text("q")?.trim().split_once('@')?;
     let domain = domain.to_lowercase();
     let is_telling = !local.is_empty() && domain.contains('.') && !domain.contains([',', ' ', '"', '@']);
-    (is_telling && !PUBLIC_MAIL_DOMAINS.contains(&domain.as_str())).then(|| format!("@{domain}"))
+    (is_telling && !billing::mail_domain::is_public(&domain)).then(|| format!("@{domain}"))
 }
 
 async fn found_users(State(edge): State<SharedEdge>, member: Member, query: ListQuery) -> Answer {

@@ -14,6 +14,7 @@ mod currency;
 pub mod custom_field;
 pub mod customer;
 pub mod ledger;
+pub mod mail_domain;
 mod money;
 mod object;
 pub mod organization;

@@ -72,7 +72,9 @@ pub fn check(
     if !demand.is_frictionless {
         check_readiness(tx, tenant.tenant_id, user, now)?;
     }
-    let who = Who { tenant_id: tenant.tenant_id, now, user_id: user.id, is_read: demand.is_read };
+    let is_without_otp = user.person.otp_secret.is_none() && !demand.is_frictionless;
+    let who =
+        Who { tenant_id: tenant.tenant_id, now, user_id: user.id, is_read: demand.is_read, is_without_otp };
     let is_open = match (demand.guard, target) {
         (Guard::SelfUser, Target { user: Some(named), .. }) => {
             named.id == user.id || who.may_act_for(tx, named.id)?
@@ -90,8 +92,11 @@ pub fn check(
         (demand.guard, target.organization)
     {
         let role = organization_roles::of_user_on(tx, tenant.tenant_id, user.id, organization.id)?;
-        if role.is_some_and(|role| role.grant_key.is_some()) {
+        if role.as_ref().is_some_and(|role| role.grant_key.is_some()) {
             return Err(Refusal::NotReady { why: "Permission denied: accept the invitation first." }.into());
+        }
+        if role.is_some() && (Who { is_without_otp: false, ..who }).may_act_on(tx, organization.id)? {
+            return Err(Refusal::NotReady { why: OTP_MISSING }.into());
         }
     }
     Err(Refusal::AccessDenied.into())
@@ -105,7 +110,8 @@ pub fn manages(
     user: &User,
     organization_id: Uuid,
 ) -> Outcome<bool> {
-    let who = Who { tenant_id: tenant.tenant_id, now, user_id: user.id, is_read: false };
+    let is_without_otp = user.person.otp_secret.is_none();
+    let who = Who { tenant_id: tenant.tenant_id, now, user_id: user.id, is_read: false, is_without_otp };
     Ok(who.may_act_on(tx, organization_id)? || who.may_act_on(tx, tenant.id)?)
 }
 
@@ -117,7 +123,7 @@ fn check_readiness(tx: &mut dyn Connection, tenant_id: TenantId, user: &User, no
     } else if user.person.otp_secret.is_none()
         && organization_roles::demands_otp(tx, tenant_id, user.id, now)?
     {
-        "Permission denied: a role demands one-time codes; set them up first."
+        OTP_MISSING
     } else if !storage::agreements::has_signed_terms(tx, tenant_id, user.id)? {
         "Permission denied: sign the terms of use first."
     } else {
@@ -126,19 +132,26 @@ fn check_readiness(tx: &mut dyn Connection, tenant_id: TenantId, user: &User, no
     Err(Refusal::NotReady { why }.into())
 }
 
+const OTP_MISSING: &str = "Permission denied: a role demands one-time codes; set them up first.";
+
 struct Who {
     tenant_id: TenantId,
     now: Timestamp,
     user_id: Uuid,
     is_read: bool,
+    /// Whether roles that demand one-time codes open nothing, because he has none.
+    is_without_otp: bool,
 }
 
 impl Who {
+    /// Whether the caller's role on an organization opens it. One that demands codes which he has not opens nothing; where
+    /// he said yes to it, he was stopped before.
     fn may_act_on(&self, tx: &mut dyn Connection, organization_id: Uuid) -> Outcome<bool> {
         let role = organization_roles::of_user_on(tx, self.tenant_id, self.user_id, organization_id)?;
         let Some(role) = role.filter(|role| role.is_valid(self.now)) else { return Ok(false) };
         let Some(id) = role.role_description_id else { return Ok(false) };
-        let kind = organization_roles::description_by_id(tx, self.tenant_id, id)?;
+        let kind = organization_roles::description_by_id(tx, self.tenant_id, id)?
+            .filter(|kind| !(kind.otp_required && self.is_without_otp));
         Ok(kind.is_some_and(|kind| kind.slug == MANAGER || (self.is_read && kind.slug == CONTRIBUTOR)))
     }
 

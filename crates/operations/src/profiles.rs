@@ -423,11 +423,12 @@ pub fn delete(
     stored.organization.picture = None;
     stored.organization.is_active = false;
     organizations::save(tx, tenant_id, caller, now, stored)?;
-    profiles::remove_roles(tx, tenant_id, id)?;
+    let scene = Scene { tenant, caller, now };
+    roles::remove_all_on(tx, scene, &before)?;
     if let (Kind::Personal, Some(owner_id)) = (before.kind, before.owner_id)
         && let Some(owner) = storage::users::by_id(tx, owner_id)?
     {
-        users::archive(tx, tenant_id, caller, now, &owner)?;
+        users::archive(tx, scene, &owner)?;
     }
     Ok(())
 }

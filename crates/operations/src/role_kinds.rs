@@ -155,7 +155,7 @@ fn check_title(title: &str) -> Outcome<String> {
     match slug_of(title) {
         slug if slug.is_empty() => Err(Refusal::invalid("title", "must have a letter or a digit").into()),
         // Where this name stands in addresses, others stand, too.
-        slug if slug == "describe" => Err(Refusal::RoleKindTaken { slug }.into()),
+        slug if slug == "describe" || slug == "accept" => Err(Refusal::RoleKindTaken { slug }.into()),
         slug => Ok(slug),
     }
 }

@@ -8,7 +8,7 @@ use crate::sites::MANAGER;
 use crate::users::free_username;
 use crate::{organizations as profiles, proofs, record_of_tenant};
 use billing::organization::{Kind, Organization};
-use billing::{ChangeType, ObjectType, Refusal, text};
+use billing::{ChangeType, ObjectType, Refusal, mail_domain, text};
 use serde_json::json;
 use storage::audit::{self, Event};
 use storage::organization_roles::{self, Role, RoleDescription};
@@ -40,6 +40,8 @@ pub struct NewRole {
     pub message: Option<String>,
     /// Whether he becomes a user when nobody is found.
     pub force: bool,
+    /// Whether an e-mail names only somebody who has proved that it is his.
+    pub must_be_proven: bool,
 }
 
 /// Which organization a user asks for a role.
@@ -80,7 +82,8 @@ pub fn get(
 }
 
 /// Gives a user a role: an invitation, unless the kind needs no acceptance. A role that he has, or asks for, becomes one
-/// of this kind; what he asked for is thereby accepted. `by` is who gives it.
+/// of this kind; what he asked for is thereby accepted. `by` is who gives it. Somebody without a password has proved
+/// nothing yet, and always accepts.
 pub fn grant(
     tx: &mut dyn Connection,
     scene: Scene<'_>,
@@ -90,7 +93,8 @@ pub fn grant(
     new: &NewRole,
 ) -> Outcome<Granted> {
     text::check_line("message", &new.message, MESSAGE_LIMIT)?;
-    let (user, was_made) = invited(tx, scene, new)?;
+    let user = invited(tx, scene, new)?;
+    let must_accept = user.password_hash.is_none();
     lock(tx, scene, organization)?;
     let found = organization_roles::of_user_on(tx, scene.tenant.tenant_id, user.id, organization.id)?;
     if let Some(mut role) = found {
@@ -101,7 +105,8 @@ pub fn grant(
         if role.has_ended(scene.now) {
             role.ends_at = None;
             role.created_at = scene.now;
-            role.grant_key = (!kind.skip_optin_on_grant).then(random_key);
+            role.grant_key = (must_accept || !kind.skip_optin_on_grant).then(random_key);
+            role.is_imposed = role.grant_key.is_none();
         }
         role.role_description_id = Some(kind.id);
         if new.extra.is_some() {
@@ -110,12 +115,15 @@ pub fn grant(
         save(tx, scene, &role, if was_request { "ROLE_GRANT_ACCEPTED" } else { "ROLE_CHANGE" })?;
         return Ok(Granted { role, user, organization: organization.clone(), is_new: false });
     }
-    let is_himself = organization.kind == Kind::Personal
-        && (organization.slug == user.username || organization.owner_id == Some(user.id));
-    let is_at_once = kind.skip_optin_on_grant || (kind.slug == MANAGER && is_himself);
-    let grant_key = (was_made || !is_at_once).then(random_key);
-    let role = Role { extra: new.extra.clone(), ..fresh(scene, organization.id, user.id, Some(kind.id)) };
-    let role = insert(tx, scene, Role { grant_key, ..role }, !is_himself && is_at_once && !was_made)?;
+    let is_himself = organization.kind == Kind::Personal && organization.owner_id == Some(user.id);
+    let is_at_once = !must_accept && (kind.skip_optin_on_grant || (kind.slug == MANAGER && is_himself));
+    let role = Role {
+        grant_key: (!is_at_once).then(random_key),
+        is_imposed: is_at_once && !is_himself,
+        extra: new.extra.clone(),
+        ..fresh(scene, organization.id, user.id, Some(kind.id))
+    };
+    let role = insert(tx, scene, role)?;
     publish(tx, scene, &role, "ROLE_GRANT_CREATED")?;
     Ok(Granted { role, user, organization: organization.clone(), is_new: true })
 }
@@ -135,11 +143,11 @@ pub fn make_manager(
         role.grant_key = None;
         role.request_key = None;
         role.ends_at = None;
-        organization_roles::set_imposed(tx, tenant_id, role.id, false)?;
+        role.is_imposed = false;
         save(tx, scene, &role, "ROLE_CHANGE")?;
         return Ok(role);
     }
-    let role = insert(tx, scene, fresh(scene, organization.id, user.id, Some(kind.id)), false)?;
+    let role = insert(tx, scene, fresh(scene, organization.id, user.id, Some(kind.id)))?;
     publish(tx, scene, &role, "ROLE_CREATION")?;
     Ok(role)
 }
@@ -170,16 +178,47 @@ pub fn remove(
     lock(tx, scene, organization)?;
     let role = get(tx, scene, user, organization)?;
     check_not_last_manager(tx, scene, by, organization, &role)?;
+    take(tx, scene, &role)
+}
+
+/// Takes all roles on an organization that is deleted, invitations and requests among them.
+pub(crate) fn remove_all_on(
+    tx: &mut dyn Connection,
+    scene: Scene<'_>,
+    organization: &Organization,
+) -> Outcome<()> {
+    for role in organization_roles::of_organization(tx, scene.tenant.tenant_id, organization.id)? {
+        take(tx, scene, &role)?;
+    }
+    Ok(())
+}
+
+/// Takes all roles of a user who leaves. Refuses the only one who manages the broker: nobody could name another.
+pub(crate) fn remove_all_of(tx: &mut dyn Connection, scene: Scene<'_>, user: &User) -> Outcome<()> {
+    for role in organization_roles::of_user(tx, scene.tenant.tenant_id, user.id)? {
+        if role.organization_id == scene.tenant.id {
+            let broker = profiles::get(tx, scene.tenant.tenant_id, role.organization_id)?;
+            lock(tx, scene, &broker)?;
+            check_not_last_manager(tx, scene, user, &broker, &role)?;
+        }
+        take(tx, scene, &role)?;
+    }
+    Ok(())
+}
+
+fn take(tx: &mut dyn Connection, scene: Scene<'_>, role: &Role) -> Outcome<()> {
     organization_roles::delete(tx, scene.tenant.tenant_id, role.id)?;
-    record(tx, scene, ChangeType::Delete, &role)?;
-    publish(tx, scene, &role, "ROLE_DELETION")
+    record(tx, scene, ChangeType::Delete, role)?;
+    publish(tx, scene, role, "ROLE_DELETION")
 }
 
 /// Asks for a role, of a kind or of any. A request that is open is asked anew; an invitation of the same kind, or for
-/// a request of any, is accepted. A role in force stays as it is; another kind is refused beside it.
+/// a request of any, is accepted. A role in force stays as it is; another kind is refused beside it. What `by` does in the
+/// user's name, the user has not said yes to.
 pub fn request(
     tx: &mut dyn Connection,
     scene: Scene<'_>,
+    by: &User,
     user: &User,
     kind_slug: Option<&str>,
     new: &NewRequest,
@@ -195,14 +234,16 @@ pub fn request(
     let granted =
         |role, is_new| Granted { role, user: user.clone(), organization: organization.clone(), is_new };
     let Some(mut role) = organization_roles::of_user_on(tx, tenant_id, user.id, organization.id)? else {
-        let asked = Role { request_key: Some(random_key()), ..fresh(scene, organization.id, user.id, kind) };
-        let role = insert(tx, scene, asked, false)?;
+        let is_imposed = by.id != user.id;
+        let request_key = Some(random_key());
+        let asked = Role { request_key, is_imposed, ..fresh(scene, organization.id, user.id, kind) };
+        let role = insert(tx, scene, asked)?;
         publish(tx, scene, &role, "ROLE_REQUEST_CREATED")?;
         return Ok(granted(role, true));
     };
     let is_same = kind.is_none() || kind == role.role_description_id;
     if role.grant_key.is_some() && is_same {
-        let role = accepted(tx, scene, role)?;
+        let role = accepted(tx, scene, by, role)?;
         return Ok(granted(role, false));
     }
     if role.is_valid(scene.now) {
@@ -212,6 +253,8 @@ pub fn request(
         let (username, slug) = (user.username.clone(), organization.slug.clone());
         return Err(Refusal::RoleHeld { username, slug }.into());
     }
+    // A request that he made himself stays his.
+    role.is_imposed = by.id != user.id && (role.is_imposed || role.request_key.is_none());
     role.grant_key = None;
     role.ends_at = None;
     role.request_key = Some(role.request_key.unwrap_or_else(random_key));
@@ -221,8 +264,15 @@ pub fn request(
     Ok(granted(role, false))
 }
 
-/// Accepts the invitation with this key. It becomes `user`'s, whoever was invited: the key proves that he may.
-pub fn accept(tx: &mut dyn Connection, scene: Scene<'_>, user: &User, key: &str) -> Outcome<Granted> {
+/// Accepts the invitation with this key. It becomes `user`'s, whoever was invited: the key proves that he may. When `by`
+/// accepts it in his name, he has not said yes to it.
+pub fn accept(
+    tx: &mut dyn Connection,
+    scene: Scene<'_>,
+    by: &User,
+    user: &User,
+    key: &str,
+) -> Outcome<Granted> {
     let tenant_id = scene.tenant.tenant_id;
     let invitation = |tx: &mut dyn Connection| organization_roles::by_grant_key(tx, tenant_id, key);
     let organization_id = invitation(tx)?.ok_or(Refusal::HeldRoleUnknown)?.organization_id;
@@ -237,7 +287,7 @@ pub fn accept(tx: &mut dyn Connection, scene: Scene<'_>, user: &User, key: &str)
         }
         role.user_id = user.id;
     }
-    let role = accepted(tx, scene, role)?;
+    let role = accepted(tx, scene, by, role)?;
     Ok(Granted { role, user: user.clone(), organization, is_new: false })
 }
 
@@ -288,8 +338,7 @@ fn accept_optional(tx: &mut dyn Connection, scene: Scene<'_>, role: Role) -> Out
     if !kind.is_some_and(|kind| kind.skip_optin_on_grant) {
         return Ok(());
     }
-    organization_roles::set_imposed(tx, tenant_id, role.id, true)?;
-    save(tx, scene, &Role { grant_key: None, ..role }, "ROLE_GRANT_ACCEPTED")
+    save(tx, scene, &Role { grant_key: None, is_imposed: true, ..role }, "ROLE_GRANT_ACCEPTED")
 }
 
 /// Gives a user without a role the one kind that is for such: the organization's own, else every organization's.
@@ -309,7 +358,8 @@ fn grant_implicit(
         ([kind], _) | (_, [kind]) => kind.id,
         _ => return Ok(()),
     };
-    let role = insert(tx, scene, fresh(scene, organization.id, user.id, Some(kind)), true)?;
+    let role = Role { is_imposed: true, ..fresh(scene, organization.id, user.id, Some(kind)) };
+    let role = insert(tx, scene, role)?;
     publish(tx, scene, &role, "ROLE_CREATION")
 }
 
@@ -329,13 +379,13 @@ pub fn may_have_implicit(
 }
 
 /// The organizations that an e-mail address belongs to: of the same address, or of its domain unless that is a public
-/// provider's. None when there are too many to mean anything.
+/// provider's. What is somebody's own has no colleagues. None when there are too many to mean anything.
 fn candidates(tx: &mut dyn Connection, scene: Scene<'_>, email: &str) -> Outcome<Vec<Organization>> {
     let tenant_id = scene.tenant.tenant_id;
-    let mut found = organizations::with_email(tx, tenant_id, email, CANDIDATES_LIMIT + 1)?;
+    let mut found = organizations::with_email(tx, tenant_id, email, false, CANDIDATES_LIMIT + 1)?;
     let domain = email.rsplit('@').next().unwrap_or_default().to_lowercase();
     let is_plain = domain.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-'));
-    if is_plain && !domain.is_empty() && !PUBLIC_MAIL.contains(&domain.as_str()) {
+    if is_plain && !domain.is_empty() && !mail_domain::is_public(&domain) {
         for stored in organizations::with_email_domain(tx, tenant_id, &domain, CANDIDATES_LIMIT + 1)? {
             if found.iter().all(|other| other.record_id != stored.record_id) {
                 found.push(stored);
@@ -348,57 +398,8 @@ fn candidates(tx: &mut dyn Connection, scene: Scene<'_>, email: &str) -> Outcome
     Ok(found.into_iter().map(|stored| stored.organization).collect())
 }
 
-/// Domains in which anybody gets an address.
-const PUBLIC_MAIL: &[&str] = &[
-    "126.com",
-    "163.com",
-    "aol.com",
-    "comcast.net",
-    "duck.com",
-    "fastmail.com",
-    "free.fr",
-    "gmail.com",
-    "gmx.com",
-    "gmx.de",
-    "gmx.net",
-    "googlemail.com",
-    "hey.com",
-    "hotmail.com",
-    "hotmail.fr",
-    "icloud.com",
-    "laposte.net",
-    "libero.it",
-    "live.com",
-    "mac.com",
-    "mail.com",
-    "mail.ru",
-    "me.com",
-    "msn.com",
-    "naver.com",
-    "orange.fr",
-    "outlook.com",
-    "pm.me",
-    "posteo.de",
-    "proton.me",
-    "protonmail.com",
-    "qq.com",
-    "rediffmail.com",
-    "t-online.de",
-    "tutanota.com",
-    "wanadoo.fr",
-    "web.de",
-    "yahoo.co.uk",
-    "yahoo.com",
-    "yahoo.de",
-    "yahoo.fr",
-    "yandex.ru",
-    "ymail.com",
-    "zoho.com",
-];
-
-/// The user whom a manager names: by name, then by e-mail. With `force` he becomes one, without a password; then the
-/// second part of the answer is true.
-fn invited(tx: &mut dyn Connection, scene: Scene<'_>, new: &NewRole) -> Outcome<(User, bool)> {
+/// The user whom a manager names: by name, then by e-mail. With `force` he becomes one, without a password.
+fn invited(tx: &mut dyn Connection, scene: Scene<'_>, new: &NewRole) -> Outcome<User> {
     let tenant_id = scene.tenant.tenant_id;
     let named = new.username.as_deref().filter(|name| !name.is_empty());
     let email = new.email.as_deref().filter(|email| !email.is_empty()).map(str::to_lowercase);
@@ -406,14 +407,14 @@ fn invited(tx: &mut dyn Connection, scene: Scene<'_>, new: &NewRole) -> Outcome<
         return Err(Refusal::FieldMissing { field: "slug" }.into());
     }
     if let Some(name) = named
-        && let Some(user) = proofs::find(tx, tenant_id, name)?
+        && let Some(user) = called(tx, scene, name, new.must_be_proven)?
     {
-        return Ok((user, false));
+        return Ok(user);
     }
     if let Some(email) = &email
-        && let Some(user) = users::by_email(tx, tenant_id, email)?
+        && let Some(user) = of_address(tx, scene, email, new.must_be_proven)?
     {
-        return Ok((user, false));
+        return Ok(user);
     }
     if !new.force {
         let username = named.map(str::to_owned).or(email).unwrap_or_default();
@@ -438,7 +439,42 @@ fn invited(tx: &mut dyn Connection, scene: Scene<'_>, new: &NewRole) -> Outcome<
         return Err(Refusal::UserTaken { username: user.username }.into());
     }
     profiles::record_user(tx, tenant_id, scene.caller, scene.now, ChangeType::Insert, &user)?;
-    Ok((user, true))
+    Ok(user)
+}
+
+/// The user of this name. Where `must_be_proven`, one that looks like an address is one, whoever calls himself so, and a
+/// phone number, which nobody proves, names nobody.
+fn called(
+    tx: &mut dyn Connection,
+    scene: Scene<'_>,
+    name: &str,
+    must_be_proven: bool,
+) -> Outcome<Option<User>> {
+    let tenant_id = scene.tenant.tenant_id;
+    if !must_be_proven {
+        return proofs::find(tx, tenant_id, name);
+    }
+    match name.contains('@') {
+        true => of_address(tx, scene, &name.trim().to_lowercase(), must_be_proven),
+        false => Ok(users::by_username(tx, tenant_id, name)?),
+    }
+}
+
+/// The user of an e-mail address. Where `must_be_proven`, refuses one who only says that it is his; one without a password
+/// proves it when he chooses one, by a mail.
+fn of_address(
+    tx: &mut dyn Connection,
+    scene: Scene<'_>,
+    address: &str,
+    must_be_proven: bool,
+) -> Outcome<Option<User>> {
+    let found = users::by_email(tx, scene.tenant.tenant_id, address)?;
+    let is_said = |user: &User| user.password_hash.is_some() && user.person.email_verified_at.is_none();
+    if must_be_proven && found.as_ref().is_some_and(is_said) {
+        let why = "is of a user who has not proved that it is his; give the role to his user name";
+        return Err(Refusal::invalid("email", why).into());
+    }
+    Ok(found)
 }
 
 /// The organization that a user asks for a role: by slug, then by e-mail. With `force` it is made, without a manager.
@@ -456,7 +492,7 @@ fn wanted(tx: &mut dyn Connection, scene: Scene<'_>, new: &NewRequest) -> Outcom
         return Ok(stored.organization);
     }
     if let Some(email) = &email
-        && let Some(stored) = organizations::with_email(tx, tenant_id, email, 1)?.pop()
+        && let Some(stored) = organizations::with_email(tx, tenant_id, email, true, 1)?.pop()
     {
         return Ok(stored.organization);
     }
@@ -499,9 +535,8 @@ fn lock(tx: &mut dyn Connection, scene: Scene<'_>, organization: &Organization) 
     Ok(())
 }
 
-fn accepted(tx: &mut dyn Connection, scene: Scene<'_>, role: Role) -> Outcome<Role> {
-    let role = Role { grant_key: None, ..role };
-    organization_roles::set_imposed(tx, scene.tenant.tenant_id, role.id, false)?;
+fn accepted(tx: &mut dyn Connection, scene: Scene<'_>, by: &User, role: Role) -> Outcome<Role> {
+    let role = Role { grant_key: None, is_imposed: by.id != role.user_id, ..role };
     save(tx, scene, &role, "ROLE_GRANT_ACCEPTED")?;
     Ok(role)
 }
@@ -515,6 +550,7 @@ fn fresh(scene: Scene<'_>, organization_id: Uuid, user_id: Uuid, kind: Option<Uu
         role_description_id: kind,
         grant_key: None,
         request_key: None,
+        is_imposed: false,
         extra: None,
         created_at: scene.now,
         ends_at: None,
@@ -528,12 +564,9 @@ fn random_key() -> String {
     key
 }
 
-fn insert(tx: &mut dyn Connection, scene: Scene<'_>, role: Role, is_imposed: bool) -> Outcome<Role> {
+fn insert(tx: &mut dyn Connection, scene: Scene<'_>, role: Role) -> Outcome<Role> {
     let tenant_id = scene.tenant.tenant_id;
     let record_id = organization_roles::insert(tx, tenant_id, &role)?.ok_or(Refusal::HeldRoleUnknown)?;
-    if is_imposed {
-        organization_roles::set_imposed(tx, tenant_id, role.id, true)?;
-    }
     let role = Role { record_id, ..role };
     record(tx, scene, ChangeType::Insert, &role)?;
     Ok(role)

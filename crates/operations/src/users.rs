@@ -1,7 +1,7 @@
 //! Users as people: what is known of them, what mail they want, and their leaving.
 
 use crate::role_kinds::Scene;
-use crate::{organizations, profiles, record_of_tenant, verification};
+use crate::{organizations, profiles, record_of_tenant, roles, verification};
 use billing::organization::check_slug;
 use billing::person::{check_login_name, check_person};
 use billing::phone::parse_phone;
@@ -266,20 +266,16 @@ pub fn delete(
     match storage::profiles::of_person(tx, tenant.tenant_id, user.id)? {
         // The user goes with his profile.
         Some(profile) => profiles::delete(tx, tenant, caller, now, profile.organization.organization.id),
-        None => archive(tx, tenant.tenant_id, caller, now, &user),
+        None => archive(tx, Scene { tenant, caller, now }, &user),
     }
 }
 
-/// Forgets a user.
-pub(crate) fn archive(
-    tx: &mut dyn Connection,
-    tenant_id: TenantId,
-    caller: &Caller,
-    now: Timestamp,
-    user: &User,
-) -> Outcome<()> {
+/// Forgets a user. Refuses the only one who manages the broker.
+pub(crate) fn archive(tx: &mut dyn Connection, scene: Scene<'_>, user: &User) -> Outcome<()> {
+    let Scene { tenant, caller, now } = scene;
+    roles::remove_all_of(tx, scene, user)?;
     record(tx, caller, now, ChangeType::Delete, user)?;
-    people::archive(tx, tenant_id, user.id, &format!("_archive_{}", user.id.simple()), now)?;
+    people::archive(tx, tenant.tenant_id, user.id, &format!("_archive_{}", user.id.simple()), now)?;
     Ok(())
 }
 

@@ -47,6 +47,8 @@ pub struct Role {
     pub grant_key: Option<String>,
     /// Set while it is a request that nobody has accepted.
     pub request_key: Option<String>,
+    /// Whether the user never said yes to it himself.
+    pub is_imposed: bool,
     /// What callers keep with it, as JSON.
     pub extra: Option<String>,
     /// When it was made.
@@ -132,7 +134,7 @@ pub fn description_by_id(
 }
 
 const COLUMNS: &str =
-    "record_id, id, organization_id, user_id, role_description_id, grant_key, request_key, extra,
+    "record_id, id, organization_id, user_id, role_description_id, grant_key, request_key, is_imposed, extra,
     created_at, ends_at";
 
 fn read(mut row: Row) -> Result<Role, StoreError> {
@@ -144,6 +146,7 @@ fn read(mut row: Row) -> Result<Role, StoreError> {
         role_description_id: row.next()?,
         grant_key: row.next()?,
         request_key: row.next()?,
+        is_imposed: row.next()?,
         extra: row.next()?,
         created_at: row.next()?,
         ends_at: row.next()?,
@@ -164,7 +167,7 @@ pub fn insert(tx: &mut dyn Connection, tenant_id: TenantId, role: &Role) -> Resu
             role.role_description_id.into(),
             (&role.grant_key).into(),
             (&role.request_key).into(),
-            false.into(),
+            role.is_imposed.into(),
             (&role.extra).into(),
             role.created_at.into(),
             role.ends_at.into(),
@@ -195,11 +198,23 @@ pub fn of_user(tx: &mut dyn Connection, tenant_id: TenantId, user_id: Uuid) -> R
     tx.query(&sql, &[tenant_id.0.into(), user_id.into()])?.into_iter().map(read).collect()
 }
 
-/// Writes all that may change of a role: whose it is, of which kind, its keys, extra and date.
+/// All roles on an organization, oldest first.
+pub fn of_organization(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    organization_id: Uuid,
+) -> Result<Vec<Role>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM organization_roles WHERE tenant_id = $1 AND organization_id = $2 ORDER BY record_id"
+    );
+    tx.query(&sql, &[tenant_id.0.into(), organization_id.into()])?.into_iter().map(read).collect()
+}
+
+/// Writes all that may change of a role: whose it is, of which kind, its keys, whether it is imposed, extra and dates.
 pub fn update(tx: &mut dyn Connection, tenant_id: TenantId, role: &Role) -> Result<(), StoreError> {
     tx.execute(
         "UPDATE organization_roles SET user_id = $3, role_description_id = $4, grant_key = $5, request_key = $6,
-             extra = $7, created_at = $8, ends_at = $9
+             extra = $7, created_at = $8, ends_at = $9, is_imposed = $10
          WHERE tenant_id = $1 AND id = $2",
         &[
             tenant_id.0.into(),
@@ -211,20 +226,9 @@ pub fn update(tx: &mut dyn Connection, tenant_id: TenantId, role: &Role) -> Resu
             (&role.extra).into(),
             role.created_at.into(),
             role.ends_at.into(),
+            role.is_imposed.into(),
         ],
     )?;
-    Ok(())
-}
-
-/// Notes whether the user never said yes to a role that he has.
-pub fn set_imposed(
-    tx: &mut dyn Connection,
-    tenant_id: TenantId,
-    id: Uuid,
-    is_imposed: bool,
-) -> Result<(), StoreError> {
-    let sql = "UPDATE organization_roles SET is_imposed = $3 WHERE tenant_id = $1 AND id = $2";
-    tx.execute(sql, &[tenant_id.0.into(), id.into(), is_imposed.into()])?;
     Ok(())
 }
 
@@ -279,7 +283,8 @@ pub fn holders(
     rows.into_iter().map(|mut row| row.next()).collect()
 }
 
-/// Whether a user holds a role, in force, of a kind that demands one-time codes.
+/// Whether a user holds a role, in force, of a kind that demands one-time codes. One to which he never said yes does not
+/// count: else whoever owns an organization could lock anybody out.
 pub fn demands_otp(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
@@ -290,8 +295,8 @@ pub fn demands_otp(
         "SELECT r.record_id FROM organization_roles r
          JOIN role_descriptions d ON d.tenant_id = r.tenant_id AND d.id = r.role_description_id
          WHERE r.tenant_id = $1 AND r.user_id = $2 AND d.otp_required = $3 AND r.grant_key IS NULL
-           AND r.request_key IS NULL AND (r.ends_at IS NULL OR r.ends_at > $4) LIMIT 1",
-        &[tenant_id.0.into(), user_id.into(), true.into(), now.into()],
+           AND r.request_key IS NULL AND (r.ends_at IS NULL OR r.ends_at > $4) AND r.is_imposed = $5 LIMIT 1",
+        &[tenant_id.0.into(), user_id.into(), true.into(), now.into(), false.into()],
     )?;
     Ok(found.is_some())
 }
@@ -391,7 +396,7 @@ pub fn has_implicit_description(tx: &mut dyn Connection, tenant_id: TenantId) ->
 /// A window (offset and size) of a list of roles.
 pub fn page(tx: &mut dyn Connection, list: &List, window: (i64, i64)) -> Result<Vec<Role>, StoreError> {
     let columns = "r.record_id, r.id, r.organization_id, r.user_id, r.role_description_id, r.grant_key,
-        r.request_key, r.extra, r.created_at, r.ends_at";
+        r.request_key, r.is_imposed, r.extra, r.created_at, r.ends_at";
     list.rows(tx, columns, window, read)
 }
 

@@ -243,22 +243,24 @@ pub fn by_ids(
     tx.query(&sql, &params)?.into_iter().map(read).collect()
 }
 
-/// The organizations, not deleted, that have this e-mail, oldest first.
+/// The organizations, not deleted, that have this e-mail, oldest first; the personal profiles among them if wanted.
 pub fn with_email(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
     email: &str,
+    with_personal: bool,
     limit: i64,
 ) -> Result<Vec<StoredOrganization>, StoreError> {
+    let kinds = if with_personal { "" } else { "AND kind <> 'personal'" };
     let sql = format!(
-        "SELECT {COLUMNS} FROM organizations WHERE tenant_id = $1 AND email = $2 AND is_active = $3
+        "SELECT {COLUMNS} FROM organizations WHERE tenant_id = $1 AND email = $2 AND is_active = $3 {kinds}
          ORDER BY record_id LIMIT $4"
     );
     let params = [tenant_id.0.into(), email.into(), true.into(), limit.into()];
     tx.query(&sql, &params)?.into_iter().map(read).collect()
 }
 
-/// The organizations, not deleted, whose e-mail is in this domain, oldest first.
+/// The organizations, not deleted and nobody's personal profile, whose e-mail is in this domain, oldest first.
 pub fn with_email_domain(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
@@ -268,7 +270,7 @@ pub fn with_email_domain(
     // The organizations with an e-mail are found by the index of those; the pattern has no index of its own.
     let sql = format!(
         "SELECT {COLUMNS} FROM organizations WHERE tenant_id = $1 AND email IS NOT NULL
-             AND LOWER(email) LIKE $2 ESCAPE '\\' AND is_active = $3
+             AND LOWER(email) LIKE $2 ESCAPE '\\' AND is_active = $3 AND kind <> 'personal'
          ORDER BY record_id LIMIT $4"
     );
     let escaped = crate::search::folded_pattern(&format!("@{domain}"));

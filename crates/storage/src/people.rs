@@ -93,7 +93,8 @@ pub fn update(tx: &mut dyn Connection, user: &User, now: Timestamp) -> Result<bo
     Ok(changed == 1)
 }
 
-/// Forgets who a user was: only his id and the name given stay, and nothing with which he could log in.
+/// Forgets who a user was: only his id and the name given stay, and nothing with which he could log in. His roles are
+/// taken away before.
 pub fn archive(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
@@ -109,7 +110,6 @@ pub fn archive(
         &[tenant_id.0.into(), user_id.into(), username.into(), false.into(), now.into()],
     )?;
     for table in [
-        "organization_roles",
         "api_keys",
         "verification_codes",
         "muted_notifications",

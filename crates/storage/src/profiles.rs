@@ -197,14 +197,6 @@ pub fn accounts_wait(tx: &mut dyn Connection, tenant_id: TenantId) -> Result<boo
     Ok(row.is_some())
 }
 
-/// Takes the roles of all users on an organization away.
-pub fn remove_roles(tx: &mut dyn Connection, tenant_id: TenantId, id: Uuid) -> Result<u64, StoreError> {
-    tx.execute(
-        "DELETE FROM organization_roles WHERE tenant_id = $1 AND organization_id = $2",
-        &[tenant_id.0.into(), id.into()],
-    )
-}
-
 /// An uploaded picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picture {

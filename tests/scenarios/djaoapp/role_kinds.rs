@@ -130,6 +130,7 @@ fn bad_kinds_are_refused() {
             (json!({ "title": "Manager" }), "title"),
             (json!({ "title": "Managers" }), "title"),
             (json!({ "title": "Describe" }), "title"),
+            (json!({ "title": "Accept" }), "title"),
             (json!({ "title": "x", "otp_required": "perhaps" }), "otp_required"),
             (json!({ "title": "x", "extra": 5 }), "extra"),
         ] {
