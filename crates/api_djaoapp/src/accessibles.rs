@@ -90,11 +90,11 @@ async fn apply_implicit(edge: &SharedEdge, member: &Member, username: &str) -> R
     let failed = |error| Early(ERRORS.reply(&error));
     let must_be_proven = !(edge.settings.test_mode || edge.settings.demo);
     let (caller, name) = (member.clone(), username.to_owned());
-    let may_have = edge.store.read_point(move |tx| {
+    let has_implicit = edge.store.read_point(move |tx| {
         let user = guards::user(tx, &caller, &name, Demand::read(Guard::SelfUser))?;
-        roles::may_have_implicit(tx, scene(&caller), &user, must_be_proven)
+        roles::has_implicit(tx, scene(&caller), &user, must_be_proven)
     });
-    if !may_have.await.map_err(failed)? {
+    if !has_implicit.await.map_err(failed)? {
         return Ok(());
     }
     let (caller, name) = (member.clone(), username.to_owned());

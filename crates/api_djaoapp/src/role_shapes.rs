@@ -72,13 +72,7 @@ pub(crate) fn kinds(
     owners.sort();
     owners.dedup();
     let profiles = by_id(profiles::by_ids(tx, tenant.tenant_id, &owners)?);
-    let mut editable = HashMap::new();
-    for owner in owners.into_iter().chain([tenant.id]) {
-        editable.insert(owner, access::manages(tx, tenant, now, &member.login.user, owner)?);
-    }
-    let is_editable = |kind: &RoleDescription| {
-        editable.get(&kind.organization_id.unwrap_or(tenant.id)).copied().unwrap_or_default()
-    };
+    let managed = access::managed(tx, tenant, now, &member.login.user, &owners)?;
     Ok(kinds
         .iter()
         .map(|kind| KindShown {
@@ -91,7 +85,7 @@ pub(crate) fn kinds(
             is_global: kind.organization_id.is_none(),
             profile: kind.organization_id.and_then(|id| profiles.get(&id)).map(ProfileShort::of_profile),
             extra: extra(kind.extra.as_deref()),
-            editable: is_editable(kind),
+            editable: managed.contains(&kind.organization_id.unwrap_or(tenant.id)),
         })
         .collect())
 }

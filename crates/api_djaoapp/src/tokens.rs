@@ -26,14 +26,12 @@ pub(crate) fn routes() -> Vec<Route> {
 }
 
 /// Most roles that a session shows.
-const ROLES_LIMIT: usize = 100;
+const ROLES_LIMIT: i64 = 100;
 
 async fn read(State(edge): State<SharedEdge>, member: Member) -> Answer {
     let work = move |tx: &mut dyn Connection| {
         let (tenant, user) = (&member.session.tenant, &member.login.user);
-        let mut roles = organization_roles::of_user(tx, tenant.tenant_id, user.id)?;
-        roles.retain(|role| role.request_key.is_none());
-        roles.truncate(ROLES_LIMIT);
+        let roles = organization_roles::held_by_user(tx, tenant.tenant_id, user.id, ROLES_LIMIT)?;
         let roles = role_shapes::accessibles(tx, &member, user, &roles)?;
         let mut shown = UserDetail::of(user).into_members();
         shown.insert("roles".to_owned(), json!(roles));

@@ -75,17 +75,20 @@ pub fn check(
     let is_without_otp = user.person.otp_secret.is_none() && !demand.is_frictionless;
     let who =
         Who { tenant_id: tenant.tenant_id, now, user_id: user.id, is_read: demand.is_read, is_without_otp };
+    if demand.guard == Guard::SelfUser && target.user.is_some_and(|named| named.id == user.id)
+        || who.may_act_on(tx, tenant.id)?
+    {
+        return Ok(());
+    }
     let is_open = match (demand.guard, target) {
-        (Guard::SelfUser, Target { user: Some(named), .. }) => {
-            named.id == user.id || who.may_act_for(tx, named.id)?
-        }
+        (Guard::SelfUser, Target { user: Some(named), .. }) => who.may_act_for(tx, named.id)?,
         (Guard::Direct | Guard::Provider, Target { organization: Some(organization), .. }) => {
             who.may_act_on(tx, organization.id)?
         }
         // Nothing is subscribed yet, so that the broker is everybody's only provider.
         _ => false,
     };
-    if is_open || who.may_act_on(tx, tenant.id)? {
+    if is_open {
         return Ok(());
     }
     if let (Guard::Direct | Guard::Provider | Guard::ProviderOnly, Some(organization)) =
@@ -113,6 +116,20 @@ pub fn manages(
     let is_without_otp = user.person.otp_secret.is_none();
     let who = Who { tenant_id: tenant.tenant_id, now, user_id: user.id, is_read: false, is_without_otp };
     Ok(who.may_act_on(tx, organization_id)? || who.may_act_on(tx, tenant.id)?)
+}
+
+/// Those of these organizations that a user manages; all when he manages the broker.
+pub fn managed(
+    tx: &mut dyn Connection,
+    tenant: &Tenant,
+    now: Timestamp,
+    user: &User,
+    organizations: &[Uuid],
+) -> Outcome<Vec<Uuid>> {
+    let ids: Vec<Uuid> = organizations.iter().copied().chain([tenant.id]).collect();
+    let kind = (MANAGER, user.person.otp_secret.is_some());
+    let found = organization_roles::organizations_with_role(tx, tenant.tenant_id, user.id, kind, &ids, now)?;
+    Ok(if found.contains(&tenant.id) { ids } else { found })
 }
 
 /// Refuses a user who is not active (he has no password, or lacks the one-time codes that one of his roles demands), or
@@ -158,12 +175,15 @@ impl Who {
     /// Whether the caller has a role on an organization that `user_id` has a role on. Roles to which he never said yes do
     /// not count: else whoever owns an organization could get at anybody.
     fn may_act_for(&self, tx: &mut dyn Connection, user_id: Uuid) -> Outcome<bool> {
-        for role in organization_roles::agreed_by_user(tx, self.tenant_id, user_id)? {
-            if role.is_valid(self.now) && self.may_act_on(tx, role.organization_id)? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        let kinds = [MANAGER, if self.is_read { CONTRIBUTOR } else { MANAGER }];
+        Ok(organization_roles::share_organization(
+            tx,
+            self.tenant_id,
+            self.user_id,
+            (kinds, !self.is_without_otp),
+            user_id,
+            self.now,
+        )?)
     }
 }
 

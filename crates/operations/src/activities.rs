@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 use storage::activities::{self, Activity};
 use storage::users::User;
-use storage::{Connection, Outcome, failed_attempts, people};
+use storage::{Connection, Outcome, failed_attempts};
 use uuid::Uuid;
 
 /// Longest note, in characters.
@@ -87,10 +87,8 @@ pub fn receive(
     let subject = Subject { organization_id: Some(organization.id), contact_id: None };
     note(tx, scene, None, subject, &format!("{full_name} <{email}>: {text}"))?;
     let values = json!({ "site": site_name(scene.tenant), "name": full_name, "email": email, "text": text });
-    for manager in role_mails::managers(tx, scene, organization)? {
-        if people::muted(tx, tenant_id, manager.id)?.iter().all(|muted| muted != "user_contact") {
-            role_mails::post(tx, scene, "contact", &manager, &values)?;
-        }
+    for manager in role_mails::managers_who_want(tx, scene, organization, "user_contact")? {
+        role_mails::post(tx, scene, "contact", &manager, &values)?;
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ use storage::audit::{self, Event};
 use storage::organizations::StoredOrganization;
 use storage::profiles::{self, Profile};
 use storage::users::User;
-use storage::{Connection, Outcome, people};
+use storage::{Connection, Outcome};
 use uuid::Uuid;
 
 /// What is said of a profile. `None`: not mentioned; `Some(None)`: shall be nothing.
@@ -332,9 +332,8 @@ fn tell_managers(
         "site": site_name(scene.tenant), "profile": organization.printable_name(),
         "by": name.unwrap_or(&actor.username), "changes": shown.collect::<Vec<_>>()
     });
-    for manager in role_mails::managers(tx, scene, organization)? {
-        let muted = people::muted(tx, scene.tenant.tenant_id, manager.id)?;
-        if manager.id != actor.id && muted.iter().all(|muted| muted != "profile_updated") {
+    for manager in role_mails::managers_who_want(tx, scene, organization, "profile_updated")? {
+        if manager.id != actor.id {
             role_mails::post(tx, scene, "profile_updated", &manager, &values)?;
         }
     }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use storage::organization_roles::{self, Role};
 use storage::users::{self, User};
 use storage::{Connection, Outcome, failed_attempts, people};
+use uuid::Uuid;
 
 /// Most managers of an organization whom a mail is sent to.
 const MANAGERS_LIMIT: i64 = 50;
@@ -94,21 +95,28 @@ pub fn requested(
         "profile": organization.printable_name(), "role": title(tx, scene, role)?, "message": message,
         "base": base.unwrap_or_default(), "path": format!("/api/profile/{}/roles/{slug}", organization.slug)
     });
-    for manager in managers(tx, scene, organization)? {
-        let muted = people::muted(tx, scene.tenant.tenant_id, manager.id)?;
-        if muted.iter().all(|muted| muted != "role_request_created") {
-            post(tx, scene, "role_requested", &manager, &values)?;
-        }
+    for manager in managers_who_want(tx, scene, organization, "role_request_created")? {
+        post(tx, scene, "role_requested", &manager, &values)?;
     }
     Ok(true)
 }
 
-/// The users who manage an organization, oldest roles first; no more than mail is sent to.
-pub(crate) fn managers(
+/// The users who manage an organization and want this kind of mail.
+pub(crate) fn managers_who_want(
     tx: &mut dyn Connection,
     scene: Scene<'_>,
     organization: &Organization,
+    mail: &str,
 ) -> Outcome<Vec<User>> {
+    let mut managers = managers(tx, scene, organization)?;
+    let ids: Vec<Uuid> = managers.iter().map(|manager| manager.id).collect();
+    let muted = people::who_muted(tx, scene.tenant.tenant_id, &ids, mail)?;
+    managers.retain(|manager| !muted.contains(&manager.id));
+    Ok(managers)
+}
+
+/// The users who manage an organization, oldest roles first; no more than mail is sent to.
+fn managers(tx: &mut dyn Connection, scene: Scene<'_>, organization: &Organization) -> Outcome<Vec<User>> {
     let tenant_id = scene.tenant.tenant_id;
     let ids =
         organization_roles::holders(tx, tenant_id, organization.id, MANAGER, scene.now, MANAGERS_LIMIT)?;

@@ -22,6 +22,8 @@ const EMAIL_LIMIT: usize = 250;
 const FULL_NAME_LIMIT: usize = 60;
 /// Longest message of an invitation or a request, in characters.
 const MESSAGE_LIMIT: usize = 255;
+/// Most invitations that are accepted at once.
+const INVITATIONS_LIMIT: i64 = 100;
 /// More candidates than this for implicit roles are none.
 const CANDIDATES_LIMIT: i64 = 4;
 
@@ -300,29 +302,57 @@ pub fn apply_implicit(
     must_be_proven: bool,
 ) -> Outcome<()> {
     let tenant_id = scene.tenant.tenant_id;
-    let mut organizations = match implicit_address(user, must_be_proven) {
-        Some(email) if organization_roles::has_implicit_description(tx, tenant_id)? => {
-            candidates(tx, scene, email)?
+    for (id, kind) in implicit(tx, scene, user, must_be_proven)? {
+        if organizations::lock(tx, tenant_id, id)?.is_none() {
+            continue;
         }
-        _ => Vec::new(),
-    };
-    let eligible: Vec<Uuid> = organizations.iter().map(|organization| organization.id).collect();
-    for role in organization_roles::of_user(tx, tenant_id, user.id)? {
-        if role.grant_key.is_some() && !eligible.contains(&role.organization_id) {
-            organizations.push(profiles::get(tx, tenant_id, role.organization_id)?);
-        }
-    }
-    // Always in one order, so that two users do not wait for each other.
-    organizations.sort_by_key(|organization| organization.id);
-    for organization in organizations {
-        lock(tx, scene, &organization)?;
-        match organization_roles::of_user_on(tx, tenant_id, user.id, organization.id)? {
-            Some(role) => accept_optional(tx, scene, role)?,
-            None if eligible.contains(&organization.id) => grant_implicit(tx, scene, user, &organization)?,
-            None => {}
+        match (organization_roles::of_user_on(tx, tenant_id, user.id, id)?, kind) {
+            (Some(role), _) => accept_optional(tx, scene, role)?,
+            (None, Some(kind)) => {
+                let role = Role { is_imposed: true, ..fresh(scene, id, user.id, Some(kind)) };
+                let role = insert(tx, scene, role)?;
+                publish(tx, scene, &role, "ROLE_CREATION")?;
+            }
+            (None, None) => {}
         }
     }
     Ok(())
+}
+
+/// Whether [`apply_implicit`] has something to do.
+pub fn has_implicit(
+    tx: &mut dyn Connection,
+    scene: Scene<'_>,
+    user: &User,
+    must_be_proven: bool,
+) -> Outcome<bool> {
+    Ok(!implicit(tx, scene, user, must_be_proven)?.is_empty())
+}
+
+/// The organizations on which something comes to a user by itself: he accepts an invitation, or gets a role of a kind.
+/// Always in one order, so that two users do not wait for each other.
+fn implicit(
+    tx: &mut dyn Connection,
+    scene: Scene<'_>,
+    user: &User,
+    must_be_proven: bool,
+) -> Outcome<Vec<(Uuid, Option<Uuid>)>> {
+    let tenant_id = scene.tenant.tenant_id;
+    let invitations = organization_roles::optional_invitations(tx, tenant_id, user.id, INVITATIONS_LIMIT)?;
+    let mut found: Vec<(Uuid, Option<Uuid>)> = invitations.into_iter().map(|id| (id, None)).collect();
+    if let Some(email) = implicit_address(user, must_be_proven)
+        && organization_roles::has_implicit_description(tx, tenant_id)?
+    {
+        for organization in candidates(tx, scene, email)? {
+            if organization_roles::of_user_on(tx, tenant_id, user.id, organization.id)?.is_none()
+                && let Some(kind) = implicit_kind(tx, scene, &organization)?
+            {
+                found.push((organization.id, Some(kind)));
+            }
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
 }
 
 /// The address that may bring a user roles.
@@ -341,41 +371,22 @@ fn accept_optional(tx: &mut dyn Connection, scene: Scene<'_>, role: Role) -> Out
     save(tx, scene, &Role { grant_key: None, is_imposed: true, ..role }, "ROLE_GRANT_ACCEPTED")
 }
 
-/// Gives a user without a role the one kind that is for such: the organization's own, else every organization's.
-fn grant_implicit(
+/// The one kind that whoever has no role on an organization is given: its own, else every organization's.
+fn implicit_kind(
     tx: &mut dyn Connection,
     scene: Scene<'_>,
-    user: &User,
     organization: &Organization,
-) -> Outcome<()> {
+) -> Outcome<Option<Uuid>> {
     if organization.no_implicit_role {
-        return Ok(());
+        return Ok(None);
     }
     let tenant_id = scene.tenant.tenant_id;
     let own = organization_roles::implicit_descriptions(tx, tenant_id, Some(organization.id))?;
     let global = organization_roles::implicit_descriptions(tx, tenant_id, None)?;
-    let kind = match (own.as_slice(), global.as_slice()) {
-        ([kind], _) | (_, [kind]) => kind.id,
-        _ => return Ok(()),
-    };
-    let role = Role { is_imposed: true, ..fresh(scene, organization.id, user.id, Some(kind)) };
-    let role = insert(tx, scene, role)?;
-    publish(tx, scene, &role, "ROLE_CREATION")
-}
-
-/// Whether [`apply_implicit`] would change anything is not cheap to say; whether it could, is.
-pub fn may_have_implicit(
-    tx: &mut dyn Connection,
-    scene: Scene<'_>,
-    user: &User,
-    must_be_proven: bool,
-) -> Outcome<bool> {
-    let tenant_id = scene.tenant.tenant_id;
-    let is_invited =
-        organization_roles::of_user(tx, tenant_id, user.id)?.iter().any(|role| role.grant_key.is_some());
-    Ok(is_invited
-        || (implicit_address(user, must_be_proven).is_some()
-            && organization_roles::has_implicit_description(tx, tenant_id)?))
+    Ok(match (own.as_slice(), global.as_slice()) {
+        ([kind], _) | (_, [kind]) => Some(kind.id),
+        _ => None,
+    })
 }
 
 /// The organizations that an e-mail address belongs to: of the same address, or of its domain unless that is a public

@@ -134,6 +134,8 @@ CREATE TABLE organizations (
   owner_id UUID,
   account_id UUID,
   email TEXT,
+  -- What follows the last @ of the e-mail, in lower case.
+  email_domain TEXT,
   phone TEXT,
   street_address TEXT,
   locality TEXT,
@@ -155,7 +157,9 @@ CREATE TABLE organizations (
 CREATE INDEX organizations_by_name ON organizations (tenant_id, is_active, name, slug);
 CREATE INDEX organizations_by_age ON organizations (tenant_id, is_active, created_at, name, slug);
 CREATE INDEX organizations_by_owner ON organizations (tenant_id, owner_id) WHERE owner_id IS NOT NULL;
-CREATE INDEX organizations_by_email ON organizations (tenant_id, email) WHERE email IS NOT NULL;
+CREATE INDEX organizations_by_email ON organizations (tenant_id, (LOWER(email)), record_id) WHERE email IS NOT NULL;
+CREATE INDEX organizations_by_email_domain ON organizations (tenant_id, email_domain, record_id)
+  WHERE email_domain IS NOT NULL AND kind <> 'personal';
 CREATE INDEX organizations_by_parent ON organizations (tenant_id, parent_id) WHERE parent_id IS NOT NULL;
 CREATE UNIQUE INDEX organizations_by_account ON organizations (tenant_id, account_id) WHERE account_id IS NOT NULL;
 

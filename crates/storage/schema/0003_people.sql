@@ -35,6 +35,12 @@ CREATE TABLE organization_roles (
   UNIQUE (tenant_id, organization_id, user_id)
 );
 CREATE INDEX organization_roles_by_user ON organization_roles (tenant_id, user_id, record_id);
+CREATE INDEX organization_roles_by_age ON organization_roles (tenant_id, organization_id, created_at);
+CREATE INDEX organization_roles_by_user_and_age ON organization_roles (tenant_id, user_id, created_at);
+CREATE INDEX organization_roles_pending ON organization_roles (tenant_id, organization_id)
+  WHERE grant_key IS NOT NULL OR request_key IS NOT NULL;
+CREATE INDEX organization_roles_pending_of_user ON organization_roles (tenant_id, user_id)
+  WHERE grant_key IS NOT NULL OR request_key IS NOT NULL;
 CREATE INDEX organization_roles_by_grant ON organization_roles (tenant_id, grant_key) WHERE grant_key IS NOT NULL;
 
 -- Keys with which programs of a user log in. The public part finds the key, of the private one a digest is kept.
@@ -144,6 +150,7 @@ CREATE TABLE activities (
   note TEXT NOT NULL,
   created_at BIGINT NOT NULL
 );
+CREATE INDEX activities_in_order ON activities (tenant_id, created_at, record_id);
 CREATE INDEX activities_by_organization ON activities (tenant_id, organization_id, record_id);
 CREATE INDEX activities_by_contact ON activities (tenant_id, contact_id, record_id);
 

@@ -34,6 +34,7 @@ pub struct List {
     params: Vec<Value>,
     order: Vec<String>,
     lookup: Option<Lookup>,
+    counted_in: Option<&'static str>,
     counted: Cell<Option<i64>>,
 }
 
@@ -57,6 +58,7 @@ impl List {
             params: Vec::new(),
             order: Vec::new(),
             lookup: None,
+            counted_in: None,
             counted: Cell::new(None),
         }
     }
@@ -77,6 +79,7 @@ impl List {
         if terms.is_empty() {
             return;
         }
+        self.counted_in = None;
         let columns: Vec<&'static str> = self
             .spec
             .searched
@@ -111,6 +114,11 @@ impl List {
         self.lookup = Some(Lookup { from, condition });
     }
 
+    /// Says which of its tables alone have all its rows and what its conditions name, as long as nothing is searched.
+    pub fn count_in(&mut self, from: &'static str) {
+        self.counted_in = Some(from);
+    }
+
     /// Keeps only the rows from `since` on and before `until`.
     pub fn between(&mut self, since: Option<Timestamp>, until: Option<Timestamp>) {
         let dated = self.spec.dated;
@@ -131,10 +139,18 @@ impl List {
 
     /// How many rows there are.
     pub fn count(&self, tx: &mut dyn Connection) -> Result<i64, StoreError> {
-        let sql = format!("SELECT COUNT(*) FROM {}", self.source(true));
-        let count = tx.query_one(&self.dialect(sql), &self.bound())?.next()?;
+        let count = self.total(tx, "COUNT(*)")?.next()?;
         self.counted.set(Some(count));
         Ok(count)
+    }
+
+    /// Aggregates over all rows.
+    pub(crate) fn total(&self, tx: &mut dyn Connection, columns: &str) -> Result<Row, StoreError> {
+        let sql = match self.counted_in {
+            Some(from) => format!("SELECT {columns} FROM {}", self.filtered(from, None)),
+            None => format!("SELECT {columns} FROM {}", self.source(true)),
+        };
+        tx.query_one(&self.dialect(sql), &self.bound())
     }
 
     /// How many rows there are, but no more than `limit`.
@@ -171,12 +187,14 @@ impl List {
     }
 
     fn source(&self, is_looked_up: bool) -> String {
-        let mut conditions = self.conditions.clone();
-        let mut from = self.spec.from;
-        if let Some(lookup) = self.lookup.as_ref().filter(|_| is_looked_up) {
-            conditions.push(lookup.condition.clone());
-            from = lookup.from;
+        match self.lookup.as_ref().filter(|_| is_looked_up) {
+            Some(lookup) => self.filtered(lookup.from, Some(&lookup.condition)),
+            None => self.filtered(self.spec.from, None),
         }
+    }
+
+    fn filtered(&self, from: &str, condition: Option<&String>) -> String {
+        let conditions: Vec<&str> = self.conditions.iter().chain(condition).map(String::as_str).collect();
         let conditions = if conditions.is_empty() { "TRUE".to_owned() } else { conditions.join(" AND ") };
         format!("{from} WHERE {conditions}")
     }

@@ -198,6 +198,36 @@ pub fn of_user(tx: &mut dyn Connection, tenant_id: TenantId, user_id: Uuid) -> R
     tx.query(&sql, &[tenant_id.0.into(), user_id.into()])?.into_iter().map(read).collect()
 }
 
+/// The roles of a user but for those that he asks for, oldest first, at most `limit`.
+pub fn held_by_user(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    user_id: Uuid,
+    limit: i64,
+) -> Result<Vec<Role>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM organization_roles WHERE tenant_id = $1 AND user_id = $2 AND request_key IS NULL
+         ORDER BY record_id LIMIT $3"
+    );
+    tx.query(&sql, &[tenant_id.0.into(), user_id.into(), limit.into()])?.into_iter().map(read).collect()
+}
+
+/// The organizations to which a user is invited without having to accept, at most `limit`, in no order.
+pub fn optional_invitations(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    user_id: Uuid,
+    limit: i64,
+) -> Result<Vec<Uuid>, StoreError> {
+    let rows = tx.query(
+        "SELECT r.organization_id FROM organization_roles r
+         JOIN role_descriptions d ON d.tenant_id = r.tenant_id AND d.id = r.role_description_id
+         WHERE r.tenant_id = $1 AND r.user_id = $2 AND r.grant_key IS NOT NULL AND d.skip_optin_on_grant = $3 LIMIT $4",
+        &[tenant_id.0.into(), user_id.into(), true.into(), limit.into()],
+    )?;
+    rows.into_iter().map(|mut row| row.next()).collect()
+}
+
 /// All roles on an organization, oldest first.
 pub fn of_organization(
     tx: &mut dyn Connection,
@@ -249,17 +279,63 @@ pub fn by_grant_key(
     tx.query_optional(&sql, &[tenant_id.0.into(), key.into()])?.map(read).transpose()
 }
 
-/// All roles of a user to which he said yes, oldest first.
-pub fn agreed_by_user(
+/// Whether a user has a role in force, of one of two kinds, on an organization where another has one in force to which he
+/// said yes. Kinds that demand one-time codes count where he has them.
+pub fn share_organization(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
     user_id: Uuid,
-) -> Result<Vec<Role>, StoreError> {
+    (kinds, has_otp): ([&str; 2], bool),
+    other_id: Uuid,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let [first, second] = kinds;
+    let found = tx.query_optional(
+        "SELECT 1 FROM organization_roles o
+         JOIN organization_roles r ON r.tenant_id = o.tenant_id AND r.organization_id = o.organization_id
+         JOIN role_descriptions d ON d.tenant_id = r.tenant_id AND d.id = r.role_description_id
+         WHERE o.tenant_id = $1 AND o.user_id = $2 AND o.is_imposed = $3 AND o.grant_key IS NULL
+           AND o.request_key IS NULL AND (o.ends_at IS NULL OR o.ends_at > $4) AND r.user_id = $5 AND r.grant_key IS NULL
+           AND r.request_key IS NULL AND (r.ends_at IS NULL OR r.ends_at > $4) AND d.slug IN ($6, $7)
+           AND d.otp_required IN ($3, $8) LIMIT 1",
+        &[
+            tenant_id.0.into(),
+            other_id.into(),
+            false.into(),
+            now.into(),
+            user_id.into(),
+            first.into(),
+            second.into(),
+            has_otp.into(),
+        ],
+    )?;
+    Ok(found.is_some())
+}
+
+/// Those of these organizations on which a user has a role of this kind in force. One that demands one-time codes counts
+/// where he has them.
+pub fn organizations_with_role(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    user_id: Uuid,
+    (kind, has_otp): (&str, bool),
+    ids: &[Uuid],
+    now: Timestamp,
+) -> Result<Vec<Uuid>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let sql = format!(
-        "SELECT {COLUMNS} FROM organization_roles
-         WHERE tenant_id = $1 AND user_id = $2 AND is_imposed = $3 ORDER BY record_id"
+        "SELECT r.organization_id FROM organization_roles r
+         JOIN role_descriptions d ON d.tenant_id = r.tenant_id AND d.id = r.role_description_id
+         WHERE r.tenant_id = $1 AND r.user_id = $2 AND d.slug = $3 AND r.grant_key IS NULL AND r.request_key IS NULL
+           AND (r.ends_at IS NULL OR r.ends_at > $4) AND d.otp_required IN ($5, $6) AND r.organization_id IN ({})",
+        placeholders(7, ids.len())
     );
-    tx.query(&sql, &[tenant_id.0.into(), user_id.into(), false.into()])?.into_iter().map(read).collect()
+    let mut params =
+        vec![tenant_id.0.into(), user_id.into(), kind.into(), now.into(), false.into(), has_otp.into()];
+    params.extend(ids.iter().map(|id| Param::from(*id)));
+    tx.query(&sql, &params)?.into_iter().map(|mut row| row.next()).collect()
 }
 
 /// The users with a role of this kind in force on an organization, up to `limit`, oldest first.

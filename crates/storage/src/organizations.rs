@@ -80,6 +80,12 @@ fn search_text(organization: &Organization) -> String {
     text
 }
 
+/// By what organizations are found for the addresses of their people.
+fn email_domain(organization: &Organization) -> Option<String> {
+    let (_, domain) = organization.contact.email.as_deref()?.rsplit_once('@')?;
+    Some(domain.to_ascii_lowercase()).filter(|domain| !domain.is_empty())
+}
+
 /// Inserts an organization and returns its record id, or `None` when its slug is taken in the tenant.
 pub fn insert(
     tx: &mut dyn Connection,
@@ -90,10 +96,10 @@ pub fn insert(
     tx.query_optional(
         "INSERT INTO organizations (tenant_id, id, slug, kind, name, parent_id, owner_id, account_id, email, phone,
              street_address, locality, region, postal_code, country, time_zone, is_provider, is_bulk_buyer,
-             no_implicit_role, picture, extra, is_active, created_at, updated_at, search_text)
+             no_implicit_role, picture, extra, is_active, created_at, updated_at, search_text, email_domain)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
              $23, $24, $25 || COALESCE((SELECT '\n' || LOWER(username) || '\n' || LOWER(COALESCE(full_name, ''))
-                 FROM users WHERE users.id = $7 AND $4 = 'personal'), ''))
+                 FROM users WHERE users.id = $7 AND $4 = 'personal'), ''), $26)
          ON CONFLICT (tenant_id, slug) DO NOTHING RETURNING record_id",
         &[
             tenant_id.0.into(),
@@ -121,6 +127,7 @@ pub fn insert(
             organization.created_at.into(),
             organization.updated_at.into(),
             (&search_text(organization)).into(),
+            (&email_domain(organization)).into(),
         ],
     )?
     .map(|mut row| row.next())
@@ -138,7 +145,7 @@ pub fn update(
         "UPDATE organizations SET slug = $3, kind = $4, name = $5, parent_id = $6, owner_id = $7, account_id = $8,
              email = $9, phone = $10, street_address = $11, locality = $12, region = $13, postal_code = $14,
              country = $15, time_zone = $16, is_provider = $17, is_bulk_buyer = $18, no_implicit_role = $19,
-             picture = $20, extra = $21, is_active = $22, updated_at = $23,
+             picture = $20, extra = $21, is_active = $22, updated_at = $23, email_domain = $25,
              search_text = $24 || COALESCE((SELECT '\n' || LOWER(username) || '\n' || LOWER(COALESCE(full_name, ''))
                  FROM users WHERE users.id = $7 AND $4 = 'personal'), '')
          WHERE tenant_id = $1 AND id = $2 AND NOT EXISTS
@@ -168,6 +175,7 @@ pub fn update(
             organization.is_active.into(),
             organization.updated_at.into(),
             (&search_text(organization)).into(),
+            (&email_domain(organization)).into(),
         ],
     )?;
     Ok(changed == 1)
@@ -243,7 +251,8 @@ pub fn by_ids(
     tx.query(&sql, &params)?.into_iter().map(read).collect()
 }
 
-/// The organizations, not deleted, that have this e-mail, oldest first; the personal profiles among them if wanted.
+/// The organizations, not deleted, that have this e-mail, in any case, oldest first; the personal profiles among them if
+/// wanted.
 pub fn with_email(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
@@ -253,10 +262,12 @@ pub fn with_email(
 ) -> Result<Vec<StoredOrganization>, StoreError> {
     let kinds = if with_personal { "" } else { "AND kind <> 'personal'" };
     let sql = format!(
-        "SELECT {COLUMNS} FROM organizations WHERE tenant_id = $1 AND email = $2 AND is_active = $3 {kinds}
+        "SELECT {COLUMNS} FROM organizations
+         WHERE tenant_id = $1 AND LOWER(email) = $2 AND email IS NOT NULL AND is_active = $3 {kinds}
          ORDER BY record_id LIMIT $4"
     );
-    let params = [tenant_id.0.into(), email.into(), true.into(), limit.into()];
+    let email = email.to_ascii_lowercase();
+    let params = [tenant_id.0.into(), (&email).into(), true.into(), limit.into()];
     tx.query(&sql, &params)?.into_iter().map(read).collect()
 }
 
@@ -267,14 +278,12 @@ pub fn with_email_domain(
     domain: &str,
     limit: i64,
 ) -> Result<Vec<StoredOrganization>, StoreError> {
-    // The organizations with an e-mail are found by the index of those; the pattern has no index of its own.
     let sql = format!(
-        "SELECT {COLUMNS} FROM organizations WHERE tenant_id = $1 AND email IS NOT NULL
-             AND LOWER(email) LIKE $2 ESCAPE '\\' AND is_active = $3 AND kind <> 'personal'
+        "SELECT {COLUMNS} FROM organizations
+         WHERE tenant_id = $1 AND email_domain = $2 AND is_active = $3 AND kind <> 'personal'
          ORDER BY record_id LIMIT $4"
     );
-    let escaped = crate::search::folded_pattern(&format!("@{domain}"));
-    let pattern = escaped.trim_end_matches('%');
-    let params = [tenant_id.0.into(), pattern.into(), true.into(), limit.into()];
+    let domain = domain.to_ascii_lowercase();
+    let params = [tenant_id.0.into(), (&domain).into(), true.into(), limit.into()];
     tx.query(&sql, &params)?.into_iter().map(read).collect()
 }

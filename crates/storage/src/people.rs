@@ -2,7 +2,7 @@
 
 use crate::list::{List, Spec};
 use crate::users::{self, User};
-use crate::{Connection, Engine, StoreError, Value};
+use crate::{Connection, Engine, Param, StoreError, Value};
 use billing::TenantId;
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -133,6 +133,25 @@ pub fn muted(tx: &mut dyn Connection, tenant_id: TenantId, user_id: Uuid) -> Res
     .into_iter()
     .map(|mut row| row.next())
     .collect()
+}
+
+/// Those of these users who do not want a kind of mail.
+pub fn who_muted(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    user_ids: &[Uuid],
+    slug: &str,
+) -> Result<Vec<Uuid>, StoreError> {
+    if user_ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT user_id FROM muted_notifications WHERE tenant_id = $1 AND slug = $2 AND user_id IN ({})",
+        crate::connection::placeholders(3, user_ids.len())
+    );
+    let mut params: Vec<Param<'_>> = vec![tenant_id.0.into(), slug.into()];
+    params.extend(user_ids.iter().map(|id| Param::from(*id)));
+    tx.query(&sql, &params)?.into_iter().map(|mut row| row.next()).collect()
 }
 
 /// Replaces the kinds of mail that a user does not want.

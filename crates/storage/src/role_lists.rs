@@ -104,7 +104,7 @@ pub struct RoleFilter {
     pub with_requests: bool,
     /// In any of these states; in any state when empty.
     pub states: Vec<RoleState>,
-    /// Not those of a person on himself.
+    /// Of a user's: not those on himself.
     pub hides_personal: bool,
     /// What time it is: roles that have ended are not in force.
     pub now: Timestamp,
@@ -114,24 +114,29 @@ impl RoleFilter {
     /// The roles in any state.
     fn any_state(&self, engine: Engine, tenant_id: TenantId) -> List {
         let mut list = List::new(engine, self.of.spec());
-        let (tenant, yes) = (list.bind(Value::Integer(tenant_id.0)), list.bind(Value::Bool(true)));
-        list.filter(format!("r.tenant_id = {tenant} AND u.is_active = {yes} AND o.is_active = {yes}"));
+        // Users and organizations that were deleted have no roles.
+        list.count_in("organization_roles AS r");
+        let tenant = list.bind(Value::Integer(tenant_id.0));
         let (column, id) = match self.of {
             RolesOf::Organization(id) => ("r.organization_id", id),
             RolesOf::User(id) => ("r.user_id", id),
         };
         let id = list.bind(Value::Uuid(id));
-        list.filter(format!("{column} = {id}"));
+        list.filter(format!("r.tenant_id = {tenant} AND {column} = {id}"));
         if let Some(kind) = self.kind {
             let kind = list.bind(Value::Uuid(kind));
             let also = if self.with_requests { " OR r.request_key IS NOT NULL" } else { "" };
             list.filter(format!("(r.role_description_id = {kind}{also})"));
         }
-        if self.hides_personal {
-            list.filter(
-                "(o.kind <> 'personal' OR (o.slug <> u.username AND (o.owner_id IS NULL OR o.owner_id <> u.id)))"
-                    .to_owned(),
-            );
+        if self.hides_personal && matches!(self.of, RolesOf::User(_)) {
+            list.filter(format!(
+                "r.organization_id NOT IN (
+                     SELECT p.id FROM organizations AS p
+                     WHERE p.tenant_id = {tenant} AND p.owner_id = {id} AND p.kind = 'personal'
+                     UNION ALL SELECT p.id FROM users AS v
+                     JOIN organizations AS p ON p.tenant_id = v.tenant_id AND p.slug = v.username
+                     WHERE v.tenant_id = {tenant} AND v.id = {id} AND p.kind = 'personal')"
+            ));
         }
         list
     }
@@ -165,12 +170,10 @@ impl RoleFilter {
 
     /// How many of them, in any state, are invitations, and how many requests.
     pub fn pending(&self, tx: &mut dyn Connection, tenant_id: TenantId) -> Result<(i64, i64), StoreError> {
-        let mut count = |state: RoleState| {
-            let mut list = self.any_state(tx.engine(), tenant_id);
-            self.keep(&mut list, &[state]);
-            list.count(tx)
-        };
-        Ok((count(RoleState::Invited)?, count(RoleState::Requested)?))
+        let mut list = self.any_state(tx.engine(), tenant_id);
+        self.keep(&mut list, &[RoleState::Invited, RoleState::Requested]);
+        let mut counts = list.total(tx, "COUNT(r.grant_key), COUNT(r.request_key)")?;
+        Ok((counts.next()?, counts.next()?))
     }
 }
 

@@ -172,6 +172,7 @@ pub const TABLES: &[Table] = &[
             uuid("owner_id").or_null(),
             uuid("account_id").or_null(),
             text("email").or_null(),
+            text("email_domain").or_null(),
             text("phone").or_null(),
             text("street_address").or_null(),
             text("locality").or_null(),

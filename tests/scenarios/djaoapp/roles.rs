@@ -410,7 +410,7 @@ fn roles_come_by_the_address_of_an_organization() {
         let set_email = |slug: &str, email: &str| {
             ann.patch(format!("/api/profile/{slug}"), json!({ "email": email })).status(200);
         };
-        set_email(&acme, "office@people.test");
+        set_email(&acme, "Office@People.test");
         let describe = format!("/api/profile/{acme}/roles/describe");
         let slugs = |user: &Http, name: &str| {
             let mut slugs = column(
@@ -447,7 +447,12 @@ fn roles_come_by_the_address_of_an_organization() {
         }
         assert!(slugs(&carl, "carl").is_empty());
         set_email(&more[0], "office@else.test");
-        assert_eq!(slugs(&carl, "carl"), [acme]);
+        assert_eq!(slugs(&carl, "carl"), [acme.as_str()]);
+        // Also who asks for a role by the address of a profile may write it otherwise.
+        let (dora, zeta) = (site.user("dora"), profile(&ann, "ann", "Zeta"));
+        set_email(&zeta, "Zeta@Gmail.com");
+        dora.post("/api/users/dora/accessibles", json!({ "email": "zeta@gmail.com" })).status(201);
+        assert_eq!(slugs(&dora, "dora"), [acme, zeta]);
     });
 }
 
