@@ -44,7 +44,9 @@ pub(crate) async fn find(
     look: impl Fn(&mut dyn Connection) -> Outcome<Reply> + Clone + Send + 'static,
 ) -> Answer {
     let reply = edge.read_point(&ERRORS, look.clone()).await;
-    if reply.status() == StatusCode::NOT_FOUND && adopt_for(edge, session, slug).await? {
+    if reply.status() == StatusCode::NOT_FOUND {
+        adopt_for(edge, session, slug).await?;
+        // Also where there is no account any more that waits: somebody else has just adopted it.
         return Ok(edge.read_point(&ERRORS, look).await);
     }
     Ok(reply)

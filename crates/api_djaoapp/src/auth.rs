@@ -3,6 +3,7 @@
 use crate::cookies;
 use crate::error::{self, Answer, ERRORS, Early, bad_field, detail};
 use crate::fields::{self, Members};
+use crate::guards;
 use crate::json::Body;
 use crate::proofs::{self, Told};
 use crate::session::{Visitor, unauthorized};
@@ -88,6 +89,7 @@ async fn log_in(
     let told = Told::of(&members)?;
     let (tenant, now) = (visitor.session.tenant, visitor.session.now);
     if told.is_empty() && wants_code(&members)? {
+        guards::require_mail(&edge)?;
         let asked = name.clone();
         let (peer, base) = (visitor.peer, visitor.link_base);
         let work = move |tx: &mut dyn Connection| {
@@ -136,6 +138,9 @@ async fn register(
     let password = proofs::new_password(&members)?;
     let is_trial = edge.settings.test_mode || edge.settings.demo;
     let must_verify = !is_trial || password.is_none();
+    if must_verify && registration.wants_code && registration.email_code.is_none() {
+        guards::require_mail(&edge)?;
+    }
     if let Some(password) = password
         && (!must_verify || registration.email_code.is_some())
     {
@@ -214,7 +219,10 @@ fn registration(members: &Members) -> Result<Registration, Early> {
         let found = found.filter_map(|(name, value)| Some((name.strip_prefix(prefix)?, value)));
         found.map(|(name, value)| (name.to_owned(), value.clone())).collect::<Map<String, Value>>()
     };
-    let as_text = |kept: Map<String, Value>| (!kept.is_empty()).then(|| Value::Object(kept).to_string());
+    let as_text = |kept: Map<String, Value>| {
+        let text = (!kept.is_empty()).then(|| Value::Object(kept).to_string());
+        fields::check_extra(text.as_deref()).map(|()| text)
+    };
     let mut extra = fields::extra(members)?.flatten();
     let more = kept("user_");
     if !more.is_empty() {
@@ -223,7 +231,7 @@ fn registration(members: &Members) -> Result<Registration, Early> {
                 bad_field("extra", "cannot be given together with members that begin with user_").into()
             );
         }
-        extra = as_text(more);
+        extra = as_text(more)?;
     }
     Ok(Registration {
         username: fields::filled(members, "username")?,
@@ -243,8 +251,8 @@ fn registration(members: &Members) -> Result<Registration, Early> {
         },
         organization_name,
         is_provider: kind == "provider",
-        organization_extra: as_text(kept("organization_")),
-        role_extra: as_text(kept("role_")),
+        organization_extra: as_text(kept("organization_"))?,
+        role_extra: as_text(kept("role_"))?,
         agreements: members
             .iter()
             .filter(|(name, _)| !KNOWN.contains(&name.as_str()))
@@ -269,6 +277,7 @@ fn is_agreed((name, value): (&String, &Value)) -> (String, bool) {
 
 async fn recover(State(edge): State<SharedEdge>, visitor: Visitor, Body(members): Body<Members>) -> Answer {
     let name = fields::filled(&members, "username")?.ok_or(Refusal::FieldMissing { field: "username" })?;
+    guards::require_mail(&edge)?;
     let (session, peer, base) = (visitor.session, visitor.peer, visitor.link_base);
     let work = move |tx: &mut dyn Connection| {
         verification::request(tx, &session.tenant, session.now, &name, peer.as_deref(), base.as_deref())?;

@@ -76,13 +76,17 @@ pub(crate) fn extra(members: &Members) -> Result<Option<Option<String>>, Refusal
         Some(Value::Object(object)) => Some(Value::Object(object.clone()).to_string()),
         Some(_) => return Err(Refusal::invalid("extra", "Must be a text or an object.")),
     };
-    if kept.as_ref().is_some_and(|text| text.len() > EXTRA_LIMIT) {
-        return Err(Refusal::invalid(
-            "extra",
-            format!("Ensure this field has no more than {EXTRA_LIMIT} bytes."),
-        ));
-    }
+    check_extra(kept.as_deref())?;
     Ok(Some(kept))
+}
+
+/// Refuses more than is kept for callers.
+pub(crate) fn check_extra(kept: Option<&str>) -> Result<(), Refusal> {
+    if kept.is_some_and(|text| text.len() > EXTRA_LIMIT) {
+        let why = format!("Ensure this field has no more than {EXTRA_LIMIT} bytes.");
+        return Err(Refusal::invalid("extra", why));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,7 +1,11 @@
 //! Whether a call is open to its caller, asked as the first thing in its transaction.
 
+use crate::error::{Early, detail};
 use crate::session::Member;
+use billing::Refusal;
 use billing::organization::Organization;
+use edge::SharedEdge;
+use http::StatusCode;
 use operations::access::{self, Demand, Target};
 use operations::roles::Scene;
 use storage::users::User;
@@ -10,6 +14,26 @@ use storage::{Connection, Outcome};
 /// Who acts, where and when.
 pub(crate) fn scene(member: &Member) -> Scene<'_> {
     Scene { tenant: &member.session.tenant, caller: &member.session.caller, now: member.session.now }
+}
+
+/// Refuses, with 503, what ends in a mail, where none can be sent: whoever asks would wait for it in vain.
+pub(crate) fn require_mail(edge: &SharedEdge) -> Result<(), Early> {
+    if edge.mailer.is_set_up() {
+        return Ok(());
+    }
+    tracing::error!("somebody asks for a mail, but no mail server is set up: give smtp_url");
+    let why = "This site cannot send mail: no mail server is set up.";
+    Err(detail(StatusCode::SERVICE_UNAVAILABLE, why).into())
+}
+
+/// Refuses a program: whoever got hold of an API key would else take the whole account over, by its e-mail address.
+pub(crate) fn refuse_program(member: &Member) -> Result<(), Refusal> {
+    // An API key has no session of the book.
+    if member.login.session.id.is_nil() {
+        let why = "An API key does not do to change an e-mail address: log in.";
+        return Err(Refusal::unproven("email", why));
+    }
+    Ok(())
 }
 
 /// The profile of this slug, if the caller may do with it what he wants.

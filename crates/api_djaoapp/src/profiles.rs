@@ -4,6 +4,7 @@ use crate::activities;
 use crate::adoption::{adopt_all, adopt_for, find};
 use crate::error::{Answer, ERRORS, Early};
 use crate::fields::{self, Members};
+use crate::guards;
 use crate::json::Body;
 use crate::list::ListQuery;
 use crate::paging::{self, with_detail};
@@ -12,7 +13,7 @@ use crate::shapes::{ProfileDetail, ProfileWhole};
 use axum::extract::{Path, State};
 use axum::routing::{delete, get, patch, post, put};
 use billing::Refusal;
-use billing::organization::Organization;
+use billing::organization::{Kind, Organization};
 use edge::{Reply, Route, SharedEdge, route};
 use http::StatusCode;
 use operations::access::{self, Demand, Guard, Target};
@@ -153,6 +154,12 @@ async fn save(edge: SharedEdge, member: Member, slug: String, members: Members, 
             fields::require(&members, "full_name")?;
         }
         let fields = profile_fields(&members)?;
+        let email = fields.email.as_ref().map(|email| email.as_deref().map(str::to_lowercase));
+        if organization.kind == Kind::Personal
+            && email.is_some_and(|email| email != organization.contact.email)
+        {
+            guards::refuse_program(&member)?;
+        }
         let (tenant, caller, now) = (&member.session.tenant, &member.session.caller, member.session.now);
         let who = (&member.login.user, organization.id);
         let profile = profiles::change(tx, tenant, caller, now, who, &fields)?;

@@ -131,6 +131,7 @@ async fn remove_password(
 }
 
 async fn invite(State(edge): State<SharedEdge>, member: Member, Path(username): Path<String>) -> Answer {
+    guards::require_mail(&edge)?;
     let session = member.session.clone();
     let work = move |tx: &mut dyn Connection| {
         let (tenant, now) = (&member.session.tenant, member.session.now);
@@ -152,6 +153,9 @@ async fn set_otp(
     fields::require(&members, "otp_enabled")?;
     let is_enabled = fields::flag(&members, "otp_enabled")?.unwrap_or(false);
     let wants_mail = fields::flag(&members, "email_verification_enabled")?;
+    if wants_mail == Some(true) {
+        guards::require_mail(&edge)?;
+    }
     if fields::flag(&members, "phone_verification_enabled")? == Some(true) {
         let why = "cannot be: this site sends no codes to phones";
         return Err(Refusal::invalid("phone_verification_enabled", why).into());

@@ -2,6 +2,7 @@
 
 use crate::error::{Answer, ERRORS, Early};
 use crate::fields::{self, Members};
+use crate::guards;
 use crate::json::Body;
 use crate::list::ListQuery;
 use crate::paging::{self, with_detail};
@@ -185,6 +186,9 @@ pub(crate) async fn save_by(
         if user.id != member.login.user.id && fields.changes_login(&user) {
             // With an address of his own, a manager of some profile that the user has a role on would become him.
             open_to(tx, &member, &username, Demand::write(Guard::Broker).frictionless())?;
+        }
+        if fields.changes_email(&user) {
+            guards::refuse_program(&member)?;
         }
         let codes = Codes {
             email: proofs::code(&members, "email_code")?,

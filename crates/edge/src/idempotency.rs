@@ -82,7 +82,7 @@ pub(crate) fn once(
     errors: &ErrorShape,
     work: &dyn Fn(&mut dyn Connection) -> Outcome<Reply>,
 ) -> Outcome<Reply> {
-    let request_digest = keyed(tx, &key.request_digest, now)?;
+    let request_digest = keyed(tx, &key.request_digest)?;
     let taken = storage::idempotency::claim(tx, tenant_id, &key.scope, &key.key, &request_digest, now)?;
     if let Some((digest, reply)) = taken {
         if digest != request_digest {
@@ -111,15 +111,8 @@ pub(crate) fn once(
 }
 
 /// The digest under a secret of the server: what is kept must not help to guess a password that was in the request.
-fn keyed(tx: &mut dyn Connection, digest: &[u8; 32], now: Timestamp) -> Outcome<[u8; 32]> {
-    const NAME: &str = "idempotency.digest";
-    let secret = match storage::api_tokens::server_secret(tx, NAME)? {
-        Some(secret) => secret,
-        None => {
-            let made = operations::credentials::random_secret();
-            storage::api_tokens::ensure_server_secret(tx, NAME, &made, now)?
-        }
-    };
+fn keyed(tx: &mut dyn Connection, digest: &[u8; 32]) -> Outcome<[u8; 32]> {
+    let secret = operations::credentials::server_secret(tx, "idempotency.digest")?;
     Ok(operations::credentials::keyed_digest(secret.as_bytes(), &[digest]))
 }
 

@@ -45,6 +45,11 @@ pub struct Settings {
 pub trait Mailer: Send + Sync {
     /// Sends one mail, or says why it could not.
     fn send(&self, mail: &storage::mails::Mail) -> Result<(), String>;
+
+    /// Whether mail can be sent at all.
+    fn is_set_up(&self) -> bool {
+        true
+    }
 }
 
 /// What refuses to send, where no mail server is known.
@@ -53,6 +58,10 @@ pub struct NoMailer;
 impl Mailer for NoMailer {
     fn send(&self, _: &storage::mails::Mail) -> Result<(), String> {
         Err("there is no mail server: give smtp_url".to_owned())
+    }
+
+    fn is_set_up(&self) -> bool {
+        false
     }
 }
 

@@ -1,6 +1,7 @@
 //! Passwords and secrets: hashed with argon2 at rest, and remembered for a short while once they were right, because
 //! a slow hash a request would be all the server does.
 
+use crate::clock;
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use hmac::{Hmac, KeyInit, Mac};
@@ -8,6 +9,7 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use storage::{Connection, Outcome, api_tokens};
 
 /// The memory of one slow hash, some 19 MB. All hashes share it, one at a time: a burst of logins would take that much
 /// for each, and the allocator would keep it.
@@ -69,6 +71,14 @@ pub fn random_secret() -> String {
     const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let bytes: [u8; 32] = rand::random();
     bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect()
+}
+
+/// A secret of the server, which is made when it is asked for the first time.
+pub fn server_secret(tx: &mut dyn Connection, name: &str) -> Outcome<String> {
+    match api_tokens::server_secret(tx, name)? {
+        Some(secret) => Ok(secret),
+        None => Ok(api_tokens::ensure_server_secret(tx, name, &random_secret(), clock::real())?),
+    }
 }
 
 /// HMAC-SHA-256 over some parts, whose lengths count, so that no two lists of parts look alike.

@@ -96,6 +96,17 @@ pub fn count(
     Ok(())
 }
 
+/// Counts an attempt before it is looked at. False when there were too many before it.
+pub fn count_within(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    now: Timestamp,
+    subject: &Subject<'_>,
+) -> Outcome<bool> {
+    let until = now.checked_add(WINDOW).unwrap_or(now);
+    Ok(failed_attempts::add(tx, tenant_id, &subject.key(), now, until)? <= subject.limit())
+}
+
 /// Forgets what was counted, after an attempt that was right.
 pub fn forgive(tx: &mut dyn Connection, tenant_id: TenantId, subject: &Subject<'_>) -> Outcome<()> {
     Ok(failed_attempts::clear(tx, tenant_id, &subject.key())?)

@@ -25,8 +25,10 @@ struct Claims {
     /// The tenant's public id.
     aud: Uuid,
     exp: i64,
-    /// What the session is found by.
-    jti: String,
+    /// The user's id.
+    sub: Uuid,
+    /// The session's id: the payload can be read by many, so that what is in the cookie is not in it.
+    jti: Uuid,
     /// The user, as the contract shows him.
     #[serde(flatten)]
     user: serde_json::Value,
@@ -71,25 +73,25 @@ pub fn open(
     };
     sessions::insert(tx, &digest(&secret), &session)?;
     users::set_last_login(tx, user.id, now)?;
-    let token = sign(tx, tenant, secret.clone(), shown, session.expires_at)?;
+    let token = sign(tx, tenant, &session, shown)?;
     Ok(Opened { token, secret })
 }
 
 fn sign(
     tx: &mut dyn Connection,
     tenant: &Tenant,
-    jti: String,
+    session: &Session,
     user: serde_json::Value,
-    expires_at: Timestamp,
 ) -> Outcome<String> {
-    let secret = match storage::api_tokens::server_secret(tx, SECRET)? {
-        Some(secret) => secret,
-        None => {
-            let made = credentials::random_secret();
-            storage::api_tokens::ensure_server_secret(tx, SECRET, &made, crate::clock::real())?
-        }
+    let secret = credentials::server_secret(tx, SECRET)?;
+    let claims = Claims {
+        iss: ISSUER.to_owned(),
+        aud: tenant.id,
+        exp: session.expires_at.as_second(),
+        sub: session.user_id,
+        jti: session.id,
+        user,
     };
-    let claims = Claims { iss: ISSUER.to_owned(), aud: tenant.id, exp: expires_at.as_second(), jti, user };
     Ok(jwt::sign(&claims, &key(secret, tenant)).map_err(|error| StoreError::Corrupt(error.to_string()))?)
 }
 
@@ -100,10 +102,9 @@ pub fn recognize(
     token: &str,
     now: Timestamp,
 ) -> Outcome<Option<Login>> {
-    match claims(tx, tenant, token)? {
-        Some(claims) => recognize_secret(tx, tenant, &claims.jti, now),
-        None => Ok(None),
-    }
+    let Some(claims) = claims(tx, tenant, token)? else { return Ok(None) };
+    let session = sessions::by_id(tx, claims.sub, claims.jti, now)?;
+    login(tx, tenant, session)
 }
 
 /// Whose session a cookie stands for. `None` when it is of another site, or has ended.
@@ -113,7 +114,12 @@ pub fn recognize_secret(
     secret: &str,
     now: Timestamp,
 ) -> Outcome<Option<Login>> {
-    let Some(session) = sessions::by_token(tx, &digest(secret), now)? else { return Ok(None) };
+    let session = sessions::by_token(tx, &digest(secret), now)?;
+    login(tx, tenant, session)
+}
+
+fn login(tx: &mut dyn Connection, tenant: &Tenant, session: Option<Session>) -> Outcome<Option<Login>> {
+    let Some(session) = session else { return Ok(None) };
     let user = users::by_id(tx, session.user_id)?.filter(|user| user.tenant_id == tenant.tenant_id);
     Ok(user.map(|user| Login { user, session }))
 }
@@ -127,13 +133,10 @@ pub fn renew(
     shown: serde_json::Value,
     now: Timestamp,
 ) -> Outcome<Option<String>> {
-    let Some(claims) = claims(tx, tenant, token)? else { return Ok(None) };
-    if recognize(tx, tenant, token, now)?.is_none() {
-        return Ok(None);
-    }
-    let expires_at = now + LIFE;
-    sessions::touch(tx, &digest(&claims.jti), now, expires_at)?;
-    sign(tx, tenant, claims.jti, shown, expires_at).map(Some)
+    let Some(Login { mut session, .. }) = recognize(tx, tenant, token, now)? else { return Ok(None) };
+    session.expires_at = now + LIFE;
+    sessions::extend(tx, &session, now)?;
+    sign(tx, tenant, &session, shown).map(Some)
 }
 
 /// Ends the session of a login: neither its tokens nor its cookie count any more.

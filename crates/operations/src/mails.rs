@@ -27,6 +27,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("activation", include_str!("../templates/mails/activation.txt")),
     ("welcome", include_str!("../templates/mails/welcome.txt")),
     ("password_changed", include_str!("../templates/mails/password_changed.txt")),
+    ("email_changed", include_str!("../templates/mails/email_changed.txt")),
     ("role_granted", include_str!("../templates/mails/role_granted.txt")),
     ("role_accepted", include_str!("../templates/mails/role_accepted.txt")),
     ("role_requested", include_str!("../templates/mails/role_requested.txt")),

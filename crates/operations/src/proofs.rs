@@ -213,8 +213,9 @@ fn use_otp_code(
     user: &User,
     code: &str,
 ) -> Outcome<Result<(), Refusal>> {
-    let subject = [Subject::OneTimeCode(user.id)];
-    if guessing::check(tx, tenant.tenant_id, now, &subject).is_err() {
+    let subject = Subject::OneTimeCode(user.id);
+    // Counted before it is looked at: of many who guess at once, each sees how many there are.
+    if !guessing::count_within(tx, tenant.tenant_id, now, &subject)? {
         return Ok(Err(Refusal::TooManyCodes));
     }
     let secret = user.person.otp_secret.as_deref().unwrap_or_default();
@@ -224,10 +225,9 @@ fn use_otp_code(
         None => false,
     };
     if is_right {
-        guessing::forgive(tx, tenant.tenant_id, &subject[0])?;
+        guessing::forgive(tx, tenant.tenant_id, &subject)?;
         return Ok(Ok(()));
     }
-    guessing::count(tx, tenant.tenant_id, now, &subject)?;
     Ok(Err(Refusal::invalid("otp_code", "is not right or was used")))
 }
 
@@ -340,6 +340,9 @@ pub fn set_otp(
     user: &User,
     is_enabled: bool,
 ) -> Outcome<Option<(String, bool)>> {
+    // Two who ask at once get one secret.
+    let locked = users::lock(tx, scene.tenant.tenant_id, user.id)?;
+    let user = &locked.ok_or_else(|| Refusal::UserUnknown { username: user.username.clone() })?;
     match (is_enabled, &user.person.otp_secret) {
         (true, Some(secret)) => Ok(Some((secret.clone(), false))),
         (true, None) => {
@@ -382,7 +385,7 @@ pub fn activate(
     (password_hash, otp_code): (&str, Option<&str>),
     fields: &PersonFields,
 ) -> Outcome<Option<Result<User, Refusal>>> {
-    let Scene { tenant, caller, now } = scene;
+    let Scene { tenant, now, .. } = scene;
     let tenant_id = tenant.tenant_id;
     let Some((address, Some(user))) = of_key(tx, tenant, now, key)? else { return Ok(None) };
     if let Some(refusal) = prove_otp(tx, tenant, now, &user, otp_code)? {
@@ -391,20 +394,39 @@ pub fn activate(
     if !verification_codes::remove(tx, tenant_id, &address)? {
         return Ok(None);
     }
-    set_password(tx, scene, &user, password_hash, Kept::default())?;
+    check_address(fields, &address)?;
+    admit(tx, scene, &user, Some(password_hash), fields).map(|user| Some(Ok(user)))
+}
+
+/// Lets a user whose e-mail address is proved to be his log in from now on, with what else he says of himself.
+pub(crate) fn admit(
+    tx: &mut dyn Connection,
+    scene: Scene<'_>,
+    user: &User,
+    password_hash: Option<&str>,
+    fields: &PersonFields,
+) -> Outcome<User> {
+    let Scene { tenant, caller, now } = scene;
+    let tenant_id = tenant.tenant_id;
+    if let Some(hash) = password_hash {
+        set_password(tx, scene, user, hash, Kept::default())?;
+    }
     users::set_email_verified(tx, user.id, now)?;
     if user.current_organization_id.is_none() {
         let contact =
             Contact { email: user.email.clone(), phone: user.person.phone.clone(), ..Contact::default() };
-        let personal = organizations::make_default(tx, tenant_id, caller, now, &user, contact)?;
-        roles::make_manager(tx, scene, &user, &personal)?;
+        let personal = organizations::make_default(tx, tenant_id, caller, now, user, contact)?;
+        roles::make_manager(tx, scene, user, &personal)?;
     }
-    check_address(fields, &address)?;
     crate::users::change(tx, tenant_id, caller, now, &user.username, fields)?;
-    guessing::forgive(tx, tenant_id, &Subject::Name(&address))?;
-    guessing::forgive(tx, tenant_id, &Subject::Name(&user.username))?;
+    for name in user.email.iter().chain([&user.username]) {
+        guessing::forgive(tx, tenant_id, &Subject::Name(name))?;
+    }
     guessing::forgive(tx, tenant_id, &Subject::User(user.id))?;
-    Ok(users::by_id(tx, user.id)?.map(Ok))
+    if user.password_hash.is_none() {
+        crate::users::publish(tx, scene, user, "USER_ACTIVATED")?;
+    }
+    Ok(users::by_id(tx, user.id)?.ok_or_else(|| Refusal::UserUnknown { username: user.username.clone() })?)
 }
 
 /// Refuses an e-mail address that is not the one that a key was sent to.

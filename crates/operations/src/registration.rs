@@ -4,8 +4,8 @@
 use crate::guessing::{self, Subject};
 use crate::profiles::{self, ProfileFields};
 use crate::role_kinds::Scene;
-use crate::users::free_username;
-use crate::{agreements, mails, organizations, roles, verification};
+use crate::users::{PersonFields, free_username};
+use crate::{agreements, mails, organizations, proofs, roles, verification};
 use billing::organization::{Contact, check_contact, check_name};
 use billing::person::{check_login_name, check_person};
 use billing::{Refusal, phone};
@@ -71,7 +71,55 @@ pub fn register(
     if let Err(refusal) = verify(tx, scene, registration, &mut user, must_verify, base)? {
         return Ok(Err(refusal));
     }
+    if user.person.email_verified_at.is_some()
+        && let Some(invited) = invited(tx, &user)?
+    {
+        return take_up(tx, scene, &invited, registration).map(Ok);
+    }
     sign_up(tx, scene, user, registration).map(Ok)
+}
+
+/// Who was made a user by somebody else, at an address that is now proved to be his, and has nothing to log in with yet.
+fn invited(tx: &mut dyn Connection, user: &User) -> Outcome<Option<User>> {
+    let Some(email) = &user.email else { return Ok(None) };
+    let known = users::by_email(tx, user.tenant_id, email)?;
+    Ok(known.filter(|known| known.password_hash.is_none() && known.person.otp_secret.is_none()))
+}
+
+/// Lets somebody who was invited be the user that he is already.
+fn take_up(tx: &mut dyn Connection, scene: Scene<'_>, known: &User, asked: &Registration) -> Outcome<User> {
+    let Scene { tenant, caller, now } = scene;
+    let told = |text: &Option<String>| text.clone().map(Some);
+    let fields = PersonFields {
+        username: asked.username.clone(),
+        phone: told(&asked.phone),
+        full_name: told(&asked.full_name),
+        nick_name: told(&asked.nick_name),
+        lang: told(&asked.lang),
+        extra: told(&asked.extra),
+        ..PersonFields::default()
+    };
+    let user = proofs::admit(tx, scene, known, asked.password_hash.as_deref(), &fields)?;
+    let personal = match storage::profiles::of_person(tx, tenant.tenant_id, user.id)? {
+        Some(profile) => profile.organization.organization,
+        None => {
+            let made =
+                organizations::make_default(tx, tenant.tenant_id, caller, now, &user, asked.address.clone())?;
+            roles::make_manager(tx, scene, &user, &made)?;
+            made
+        }
+    };
+    let Contact { street_address, locality, region, postal_code, country, .. } = &asked.address;
+    let address = ProfileFields {
+        street_address: told(street_address),
+        locality: told(locality),
+        region: told(region),
+        postal_code: told(postal_code),
+        country: told(country),
+        ..ProfileFields::default()
+    };
+    profiles::save(tx, tenant.tenant_id, caller, now, personal.id, &address)?;
+    complete(tx, scene, &user, personal.id, asked)
 }
 
 /// Registers whoever a key was sent to, at an address that no user had. `None` when the key proves no such thing.
@@ -188,29 +236,46 @@ fn sign_up(tx: &mut dyn Connection, scene: Scene<'_>, mut user: User, asked: &Re
     let contact =
         Contact { email: user.email.clone(), phone: user.person.phone.clone(), ..asked.address.clone() };
     let personal = organizations::sign_up(tx, tenant_id, caller, now, &user, contact)?;
-    let role = roles::make_manager(tx, scene, &user, &personal)?;
-    for (slug, has_read) in &asked.agreements {
-        if storage::agreements::by_slug(tx, tenant_id, slug)?.is_some() {
-            if !has_read {
-                return Err(Refusal::AgreementNotSigned { slug: slug.clone() }.into());
-            }
-            agreements::sign(tx, scene, &user, slug, true)?;
-        }
-    }
-    describe(tx, scene, asked, personal.id)?;
-    let role = match &asked.organization_name {
-        Some(name) => found(tx, scene, &user, name, asked)?,
-        None => role,
-    };
-    if asked.role_extra.is_some() {
-        let organization = organizations::get(tx, tenant_id, role.organization_id)?;
-        roles::set_extra(tx, scene, &user, &organization, asked.role_extra.clone())?;
+    roles::make_manager(tx, scene, &user, &personal)?;
+    let user = complete(tx, scene, &user, personal.id, asked)?;
+    for event_type in ["USER_REGISTERED", "USER_WELCOME"] {
+        crate::users::publish(tx, scene, &user, event_type)?;
     }
     if let Some(email) = &user.email {
         let values = json!({ "site": verification::site_name(tenant), "name": user.username });
         mails::send(tx, tenant_id, now, "welcome", email, &values)?;
     }
-    Ok(users::by_id(tx, user.id)?.unwrap_or(user))
+    Ok(user)
+}
+
+/// What a registration asks besides that somebody be a user: agreements, profiles, and what is kept with them. Answers
+/// the user as he is then.
+fn complete(
+    tx: &mut dyn Connection,
+    scene: Scene<'_>,
+    user: &User,
+    personal: Uuid,
+    asked: &Registration,
+) -> Outcome<User> {
+    let tenant_id = scene.tenant.tenant_id;
+    let known =
+        if asked.agreements.is_empty() { Vec::new() } else { storage::agreements::slugs(tx, tenant_id)? };
+    for (slug, has_read) in asked.agreements.iter().filter(|(slug, _)| known.contains(slug)) {
+        if !has_read {
+            return Err(Refusal::AgreementNotSigned { slug: slug.clone() }.into());
+        }
+        agreements::sign(tx, scene, user, slug, true)?;
+    }
+    describe(tx, scene, asked, personal)?;
+    let described = match &asked.organization_name {
+        Some(name) => found(tx, scene, user, name, asked)?.organization_id,
+        None => personal,
+    };
+    if asked.role_extra.is_some() {
+        let organization = organizations::get(tx, tenant_id, described)?;
+        roles::set_extra(tx, scene, user, &organization, asked.role_extra.clone())?;
+    }
+    Ok(users::by_id(tx, user.id)?.unwrap_or_else(|| user.clone()))
 }
 
 /// Refuses an e-mail address or a phone number that somebody has.

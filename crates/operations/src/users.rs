@@ -1,12 +1,16 @@
 //! Users as people: what is known of them, what mail they want, and their leaving.
 
 use crate::role_kinds::Scene;
-use crate::{organizations, profiles, record_of_tenant, roles, verification};
+use crate::verification::site_name;
+use crate::{mails, organizations, profiles, record_of_tenant, roles, verification};
+use billing::organization::EMAIL_LIMIT;
 use billing::organization::check_slug;
 use billing::person::{check_login_name, check_person};
 use billing::phone::parse_phone;
-use billing::{Caller, ChangeType, ObjectType, Refusal, Tenant, TenantId};
+use billing::{Caller, ChangeType, ObjectType, Refusal, Tenant, TenantId, text};
 use jiff::Timestamp;
+use serde_json::json;
+use storage::audit::{self, Event};
 use storage::users::{self, Person, User};
 use storage::{Connection, Outcome, people};
 use uuid::Uuid;
@@ -51,14 +55,18 @@ pub struct PersonFields {
 impl PersonFields {
     /// Whether a user would be found by another name, e-mail or phone: by them he logs in, and recovers his password.
     pub fn changes_login(&self, user: &User) -> bool {
-        let email = |email: &Option<String>| email.as_deref().map(str::to_lowercase) != user.email;
         let phone = |phone: &Option<String>| match phone {
             Some(phone) => parse_phone("phone", phone).ok() != user.person.phone,
             None => user.person.phone.is_some(),
         };
         self.username.as_ref().is_some_and(|username| *username != user.username)
-            || self.email.as_ref().is_some_and(email)
+            || self.changes_email(user)
             || self.phone.as_ref().is_some_and(phone)
+    }
+
+    /// Whether a user's e-mail address becomes another.
+    pub fn changes_email(&self, user: &User) -> bool {
+        self.email.as_ref().is_some_and(|email| email.as_deref().map(str::to_lowercase) != user.email)
     }
 
     /// Writes what is mentioned into a user. A new e-mail or phone is not proved to be his.
@@ -244,13 +252,26 @@ pub(crate) fn save(
 ) -> Outcome<User> {
     let unknown = || Refusal::UserUnknown { username: username.to_owned() };
     let (_, mut user) = users::lock_by_username(tx, tenant_id, username)?.ok_or_else(unknown)?;
+    let before = user.email.clone();
     fields.apply(&mut user)?;
     refuse_taken(tx, &user, Some(username))?;
     if !people::update(tx, &user, now)? {
         return Err(Refusal::UserTaken { username: user.username }.into());
     }
     record(tx, caller, now, ChangeType::Update, &user)?;
+    if let Some(before) = before.filter(|before| user.email.as_ref() != Some(before)) {
+        warn(tx, now, &user, &before)?;
+    }
     Ok(user)
+}
+
+/// Tells a user at his old e-mail address that he has another, if mail can go there: it may not have been him.
+fn warn(tx: &mut dyn Connection, now: Timestamp, user: &User, before: &str) -> Outcome<()> {
+    let tenant = storage::tenants::by_number(tx, user.tenant_id)?;
+    let tenant = tenant.filter(|_| text::check_email("email", before, EMAIL_LIMIT).is_ok());
+    let Some(tenant) = tenant else { return Ok(()) };
+    let values = json!({ "site": site_name(&tenant), "name": user.username, "email": user.email });
+    mails::send(tx, user.tenant_id, now, "email_changed", before, &values)
 }
 
 /// Lets a user go: what is known of him is forgotten, with his roles, keys, sessions and signatures, and his personal
@@ -289,6 +310,19 @@ fn record(
     organizations::record_user(tx, user.tenant_id, caller, now, change_type, user)
 }
 
+/// Tells programs what happened to a user.
+pub(crate) fn publish(
+    tx: &mut dyn Connection,
+    scene: Scene<'_>,
+    user: &User,
+    event_type: &'static str,
+) -> Outcome<()> {
+    let (object_type, object_id) = (ObjectType::User, Some(user.id));
+    let event = Event { event_type, object_type, object_id, metadata: None };
+    let Scene { tenant, caller, now } = scene;
+    Ok(audit::publish(tx, tenant.tenant_id, None, caller.user_token, now, &event)?)
+}
+
 /// The kinds of mail that a user gets.
 pub fn notifications(tx: &mut dyn Connection, user: &User) -> Outcome<Vec<&'static str>> {
     let muted = people::muted(tx, user.tenant_id, user.id)?;
@@ -313,6 +347,6 @@ pub fn set_notifications(
     let unknown = || Refusal::UserUnknown { username: user.username.clone() };
     let (record_id, _) = users::lock_by_username(tx, user.tenant_id, &user.username)?.ok_or_else(unknown)?;
     let what = (ChangeType::Update, ObjectType::User, user.id, record_id);
-    record_of_tenant(tx, user.tenant_id, caller, now, what, &serde_json::json!({ "muted": muted }))?;
+    record_of_tenant(tx, user.tenant_id, caller, now, what, &json!({ "muted": muted }))?;
     notifications(tx, user)
 }

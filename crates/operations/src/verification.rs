@@ -25,8 +25,10 @@ const NAME_LIMIT: usize = 254;
 /// How many wrong codes may be tried before the right one counts no more.
 const ATTEMPTS_LIMIT: i64 = 5;
 
-fn code_digest(address: &str, code: &str) -> [u8; 32] {
-    credentials::keyed_digest(b"verification code", &[address.as_bytes(), code.trim().as_bytes()])
+/// The digest under a secret of the server: without it, whoever sees the book could try all codes.
+fn code_digest(tx: &mut dyn Connection, address: &str, code: &str) -> Outcome<[u8; 32]> {
+    let secret = credentials::server_secret(tx, "verification.digest")?;
+    Ok(credentials::keyed_digest(secret.as_bytes(), &[address.as_bytes(), code.trim().as_bytes()]))
 }
 
 fn key_digest(key: &str) -> [u8; 32] {
@@ -54,7 +56,7 @@ pub fn send(
     let key: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let kept = VerificationCode {
         address: address.to_owned(),
-        code_digest: code_digest(address, &code).to_vec(),
+        code_digest: code_digest(tx, address, &code)?.to_vec(),
         key_digest: key_digest(&key).to_vec(),
         user_id: user.map(|user| user.id),
         attempts: 0,
@@ -100,7 +102,7 @@ pub(crate) fn is_code(
     let Some(kept) = verification_codes::lock_of_address(tx, tenant.tenant_id, address, now)? else {
         return Ok(false);
     };
-    let is_right = bool::from(kept.code_digest.ct_eq(&code_digest(address, code)));
+    let is_right = bool::from(kept.code_digest.ct_eq(&code_digest(tx, address, code)?));
     if !is_right || kept.attempts >= ATTEMPTS_LIMIT {
         verification_codes::count_attempt(tx, tenant.tenant_id, address)?;
         return Ok(false);

@@ -7,10 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 use operations::registration::{self, Registration};
 use operations::roles::Scene;
 use operations::tenants::NewTenant;
-use operations::{api_keys, clock, logins, sites};
+use operations::users::PersonFields;
+use operations::{api_keys, clock, logins, proofs, sites, verification};
 use serde_json::json;
 use storage::users::{self, User};
-use storage::{Connection, Outcome, Store, StoreOptions};
+use storage::{Connection, Outcome, Store, StoreOptions, failed_attempts, verification_codes};
 use uuid::Uuid;
 
 /// Tells a story on a site of its own.
@@ -118,6 +119,47 @@ fn where_an_address_must_be_verified_a_password_does_not_help() {
         assert_eq!(user.person.email_verified_at, Some(scene.now));
         // Who asks for an address that somebody has gets the same answer as before.
         assert!(is_unproven(register(tx, &Registration { wants_code: true, ..xia() })?));
+        Ok(())
+    });
+}
+
+#[test]
+fn programs_are_told_who_joins() {
+    story(|tx, scene| {
+        let user = registered(tx, scene)?;
+        proofs::unset_password(tx, scene, &user)?;
+        let user = users::by_id(tx, user.id)?.unwrap();
+        proofs::invite(tx, scene.tenant, scene.now, &user, Some("https://site.test"))?;
+        let sql = "SELECT body FROM mails WHERE template = $1";
+        let body: String = tx.query_one(sql, &["activation".into()])?.next()?;
+        let key = body.split("/api/auth/").nth(1).and_then(|rest| rest.get(..40)).unwrap();
+        proofs::activate(tx, scene, key, ("hash", None), &PersonFields::default())?.unwrap()?;
+        let sql = "SELECT event_type FROM events WHERE object_id = $1 ORDER BY record_id";
+        let rows = tx.query(sql, &[user.id.into()])?;
+        let events: Vec<String> = rows.into_iter().map(|mut row| row.next()).collect::<Result<_, _>>()?;
+        assert_eq!(events, ["USER_REGISTERED", "USER_WELCOME", "USER_ACTIVATED"]);
+        Ok(())
+    });
+}
+
+#[test]
+fn what_counts_by_a_sites_clock_is_not_forgotten_by_the_servers() {
+    story(|tx, scene| {
+        let tenant_id = scene.tenant.tenant_id;
+        let hour = SignedDuration::from_hours(1);
+        let count = |tx: &mut dyn Connection| failed_attempts::count(tx, tenant_id, "name:xia", scene.now);
+        failed_attempts::add(tx, tenant_id, "name:xia", scene.now, later(scene.now, hour))?;
+        verification::send(tx, scene.tenant, scene.now, "xia@people.test", None, None)?;
+        let two_later = later(scene.now, hour * 2);
+        storage::tenants::set_clock_offset(tx, tenant_id, -hour)?;
+        assert_eq!(failed_attempts::forget(tx, two_later, 10)?, 0);
+        assert_eq!(verification_codes::forget(tx, two_later, 10)?, 0);
+        assert_eq!(count(tx)?, 1);
+        storage::tenants::set_clock_offset(tx, tenant_id, SignedDuration::ZERO)?;
+        // The mail was counted, too.
+        assert_eq!(failed_attempts::forget(tx, two_later, 10)?, 2);
+        assert_eq!(verification_codes::forget(tx, two_later, 10)?, 1);
+        assert_eq!(count(tx)?, 0);
         Ok(())
     });
 }

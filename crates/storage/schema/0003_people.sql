@@ -72,6 +72,7 @@ CREATE TABLE verification_codes (
 CREATE UNIQUE INDEX verification_codes_by_address ON verification_codes (tenant_id, address);
 CREATE INDEX verification_codes_by_end ON verification_codes (expires_at);
 CREATE INDEX verification_codes_by_key ON verification_codes (tenant_id, key_digest);
+CREATE INDEX verification_codes_by_user ON verification_codes (tenant_id, user_id);
 
 -- Attempts to log in that failed, counted for a name or an address of the network, forgotten after a while.
 CREATE TABLE failed_logins (
@@ -117,6 +118,7 @@ CREATE TABLE signatures (
   signed_at BIGINT NOT NULL,
   UNIQUE (tenant_id, agreement_slug, user_id)
 );
+CREATE INDEX signatures_by_user ON signatures (tenant_id, user_id);
 
 -- Mail to be sent: due work does it, and keeps what became of it.
 CREATE TABLE mails (

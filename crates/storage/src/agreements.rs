@@ -123,6 +123,14 @@ pub fn page(tx: &mut dyn Connection, list: &List, window: (i64, i64)) -> Result<
     list.rows(tx, COLUMNS, window, read)
 }
 
+/// The slugs of all agreements.
+pub fn slugs(tx: &mut dyn Connection, tenant_id: TenantId) -> Result<Vec<String>, StoreError> {
+    tx.query("SELECT slug FROM agreements WHERE tenant_id = $1", &[tenant_id.0.into()])?
+        .into_iter()
+        .map(|mut row| row.next())
+        .collect()
+}
+
 /// Keeps that a user signed an agreement, in place of an earlier signature.
 pub fn sign(
     tx: &mut dyn Connection,

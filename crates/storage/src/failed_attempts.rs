@@ -46,11 +46,12 @@ pub fn clear(tx: &mut dyn Connection, tenant_id: TenantId, subject: &str) -> Res
     Ok(())
 }
 
-/// Forgets up to `limit` counts that ended before `before`.
+/// Forgets up to `limit` counts that ended before `before`, also by the clock of their tenant.
 pub fn forget(tx: &mut dyn Connection, before: Timestamp, limit: i64) -> Result<u64, StoreError> {
     tx.execute(
         "DELETE FROM failed_logins WHERE (tenant_id, subject) IN (
-             SELECT tenant_id, subject FROM failed_logins WHERE until < $1 ORDER BY until LIMIT $2)",
+             SELECT f.tenant_id, f.subject FROM failed_logins AS f LEFT JOIN tenants AS t ON t.record_id = f.tenant_id
+             WHERE f.until < $1 AND f.until < $1 + COALESCE(t.clock_offset_micros, 0) ORDER BY f.until LIMIT $2)",
         &[before.into(), limit.into()],
     )
 }

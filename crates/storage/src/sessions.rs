@@ -1,6 +1,6 @@
 //! Sessions: who was let in and need not show a password again for a while. Only a digest of the token is kept.
 
-use crate::{Connection, StoreError};
+use crate::{Connection, Row, StoreError};
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -50,17 +50,42 @@ pub fn by_token(
          WHERE token_digest = $1 AND expires_at > $2",
         &[token_digest.into(), now.into()],
     )?;
-    row.map(|mut row| {
-        Ok(Session {
-            id: row.next()?,
-            user_id: row.next()?,
-            host: row.next()?,
-            started_at: row.next()?,
-            last_access_at: row.next()?,
-            expires_at: row.next()?,
-        })
+    row.map(read).transpose()
+}
+
+fn read(mut row: Row) -> Result<Session, StoreError> {
+    Ok(Session {
+        id: row.next()?,
+        user_id: row.next()?,
+        host: row.next()?,
+        started_at: row.next()?,
+        last_access_at: row.next()?,
+        expires_at: row.next()?,
     })
-    .transpose()
+}
+
+/// A session of a user, unless it has ended.
+pub fn by_id(
+    tx: &mut dyn Connection,
+    user_id: Uuid,
+    id: Uuid,
+    now: Timestamp,
+) -> Result<Option<Session>, StoreError> {
+    let row = tx.query_optional(
+        "SELECT id, user_id, host, started_at, last_access_at, expires_at FROM sessions
+         WHERE user_id = $1 AND id = $2 AND expires_at > $3",
+        &[user_id.into(), id.into(), now.into()],
+    )?;
+    row.map(read).transpose()
+}
+
+/// Lets a session last as long as it now says.
+pub fn extend(tx: &mut dyn Connection, session: &Session, now: Timestamp) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE sessions SET last_access_at = $3, expires_at = $4 WHERE user_id = $1 AND id = $2 AND expires_at > $3",
+        &[session.user_id.into(), session.id.into(), now.into(), session.expires_at.into()],
+    )?;
+    Ok(())
 }
 
 /// Notes that a session was used.

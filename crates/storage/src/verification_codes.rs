@@ -118,11 +118,13 @@ pub fn remove_of_user(tx: &mut dyn Connection, tenant_id: TenantId, user_id: Uui
     Ok(())
 }
 
-/// Forgets up to `limit` codes that expired before `before`.
+/// Forgets up to `limit` codes that expired before `before`, also by the clock of their tenant.
 pub fn forget(tx: &mut dyn Connection, before: Timestamp, limit: i64) -> Result<u64, StoreError> {
     tx.execute(
         "DELETE FROM verification_codes WHERE record_id IN (
-             SELECT record_id FROM verification_codes WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)",
+             SELECT c.record_id FROM verification_codes AS c LEFT JOIN tenants AS t ON t.record_id = c.tenant_id
+             WHERE c.expires_at < $1 AND c.expires_at < $1 + COALESCE(t.clock_offset_micros, 0)
+             ORDER BY c.expires_at LIMIT $2)",
         &[before.into(), limit.into()],
     )
 }

@@ -1,6 +1,6 @@
 //! Users: listed, made, changed, their mail, their leaving; and candidates for what somebody types.
 
-use super::{Site, check_field, path_of};
+use super::{PASSWORD, Site, check_field, path_of};
 use crate::scenario;
 use serde_json::{Value, json};
 
@@ -429,10 +429,34 @@ fn a_new_address_is_proved_by_a_code() {
             (&changed["email"], &changed["full_name"]),
             (&json!("new@people.test"), &json!("Ann New"))
         );
+        // Whoever reads at the old address is told.
+        let told = site.mails_to("ann@people.test");
+        let is_warning = |mail: &&String| mail.contains("changed to new@people.test");
+        assert_eq!(told.iter().filter(is_warning).count(), 1, "{told:?}");
         // It counts once; and no code is ever sent to a phone.
         ann.put("/api/users/ann", change(code)).status(400);
         ann.patch("/api/users/ann", json!({ "phone": "+33142685300", "phone_code": 123_456 })).status(400);
         assert!(ann.get("/api/users/ann").status(200).json()["phone"].is_null());
+    });
+}
+
+#[test]
+fn a_program_changes_no_address() {
+    scenario(|world| {
+        let site = Site::new(world);
+        let ann = site.registered("ann");
+        let made = ann.post("/api/users/ann/api-keys", json!({ "password": PASSWORD })).status(201).json();
+        let program = site.visitor().with_user(made["secret"].as_str().unwrap(), "");
+        for email in [json!("eve@people.test"), json!(null)] {
+            for path in ["/api/users/ann", "/api/profile/ann"] {
+                check_field(&program.patch(path, json!({ "email": email })).status(401).json(), "email");
+            }
+        }
+        let same = json!({ "email": "Ann@people.test", "full_name": "Ann B." });
+        program.put("/api/users/ann", same.clone()).status(200);
+        program.put("/api/profile/ann", same).status(200);
+        ann.patch("/api/profile/ann", json!({ "email": "ann@b.test" })).status(200);
+        assert_eq!(program.get("/api/users/ann").status(200).json()["email"], "ann@b.test");
     });
 }
 

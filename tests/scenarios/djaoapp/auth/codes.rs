@@ -78,6 +78,16 @@ fn an_address_is_verified_by_code() {
         assert!(closed["detail"].as_str().unwrap().contains("password"), "{closed}");
         check_field(&register(json!({ "email_code": code })).status(400).json(), "email_code");
 
+        // Whoever proves his address once more may choose a password.
+        assert_eq!(register(json!({ "check_email": true })).status(401).json(), sent);
+        let (code, _) = mailbox.code_and_link();
+        let whole = register(json!({ "email_code": code, "new_password": PASSWORD })).status(201).json();
+        assert_eq!(
+            (&claims(&whole)["credentials"], &claims(&whole)["username"]),
+            (&json!(true), &claims(&made)["username"])
+        );
+        xia.get("/api/users/xia").status(403);
+
         // Who has the address already learns of it by mail alone.
         assert_eq!(register(json!({ "check_email": true })).status(401).json(), sent);
         let (code, _) = mailbox.code_and_link();
@@ -250,5 +260,40 @@ fn who_was_invited_activates_himself() {
         // He has a profile of his own from now on.
         assert_eq!(xia.get("/api/profile/xia").status(200).json()["type"], "personal");
         check_field(&boss.post("/api/users/xia/activate", json!({})).status(400).json(), "username");
+    });
+}
+
+#[test]
+fn who_was_invited_may_as_well_register() {
+    scenario(|world| {
+        let site = Site::new(world);
+        let boss = site.manager("boss");
+        let mut mailbox = Mailbox::of(&site, "xia@people.test");
+        let new = json!({ "username": "xia", "email": "xia@people.test", "full_name": "X" });
+        boss.post("/api/users", new).status(201);
+        let body = |more: Value| {
+            let mut body = json!({
+                "email": "xia@people.test", "full_name": "Xia Lee", "username": "xia-lee", "new_password": PASSWORD,
+                "locality": "Berlin", "country": "DE", "organization_name": "Acme"
+            });
+            body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            site.visitor().post("/api/auth/register", body)
+        };
+        // Nobody becomes him without his mail.
+        check_field(&body(json!({})).status(400).json(), "email");
+        let ask = json!({ "email": "xia@people.test", "full_name": "Xia", "check_email": true });
+        site.visitor().post("/api/auth/register", ask).status(401);
+        let (code, _) = mailbox.code_and_link();
+        let made = body(json!({ "email_code": code })).status(201).json();
+        assert_eq!(
+            (&claims(&made)["username"], &claims(&made)["credentials"]),
+            (&json!("xia-lee"), &json!(true))
+        );
+        let xia = with_token_of(&site, &made);
+        let profile = xia.get("/api/profile/xia-lee").status(200).json();
+        assert_eq!((&profile["locality"], &profile["full_name"]), (&json!("Berlin"), &json!("Xia Lee")));
+        xia.get("/api/profile/acme").status(200);
+        boss.get("/api/users/xia").status(404);
+        logged_in(&site, "xia@people.test", PASSWORD);
     });
 }

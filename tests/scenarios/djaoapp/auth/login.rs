@@ -138,6 +138,10 @@ fn a_registration_is_checked() {
             (json!({ "new_password": "a line\nand another" }), "new_password"),
             (json!({ "type": "company" }), "type"),
             (json!({ "country": "ZZ" }), "country"),
+            (json!({ "user_note": "x".repeat(16 * 1024) }), "extra"),
+            (json!({ "role_note": "x".repeat(16 * 1024) }), "extra"),
+            (json!({ "organization_note": "x".repeat(16 * 1024) }), "extra"),
+            (json!({ "username": "415-555-2671" }), "username"),
             (json!({ "postal_code": "x".repeat(51) }), "postal_code"),
             (json!({ "organization_name": "x".repeat(101) }), "organization_name"),
         ] {
@@ -352,6 +356,12 @@ fn a_browser_logs_in_by_cookie_and_writes_with_the_token_against_forgery() {
             assert!(line.contains(attribute), "{line}");
         }
         let session = cookie(&answer, "sessionid");
+
+        // Whoever reads a token has not what the browser keeps.
+        let claims = claims(&answer.json());
+        assert!(!claims.to_string().contains(&session), "{claims}");
+        let id = claims["jti"].as_str().unwrap();
+        site.visitor().with("Cookie", format!("sessionid={id}")).get("/api/users/xia").status(403);
 
         let browser = site.visitor().with("Cookie", format!("csrftoken={csrf}; sessionid={session}"));
         browser.get("/api/users/xia").status(200);
