@@ -20,6 +20,7 @@ use operations::access::{self, Demand, Guard, Target};
 use operations::profiles::{self, ProfileFields};
 use operations::role_kinds::Scene;
 use operations::sites::MANAGER;
+use operations::users::PersonFields;
 use std::sync::Arc;
 use storage::{Connection, Outcome};
 
@@ -154,12 +155,7 @@ async fn save(edge: SharedEdge, member: Member, slug: String, members: Members, 
             fields::require(&members, "full_name")?;
         }
         let fields = profile_fields(&members)?;
-        let email = fields.email.as_ref().map(|email| email.as_deref().map(str::to_lowercase));
-        if organization.kind == Kind::Personal
-            && email.is_some_and(|email| email != organization.contact.email)
-        {
-            guards::refuse_program(&member)?;
-        }
+        guard_login(tx, &member, &organization, &fields)?;
         let (tenant, caller, now) = (&member.session.tenant, &member.session.caller, member.session.now);
         let who = (&member.login.user, organization.id);
         let profile = profiles::change(tx, tenant, caller, now, who, &fields)?;
@@ -168,6 +164,32 @@ async fn save(edge: SharedEdge, member: Member, slug: String, members: Members, 
         Ok(with_detail(StatusCode::OK, &whole, "Profile was updated."))
     };
     Ok(edge.write(&session, &ERRORS, work).await)
+}
+
+/// Refuses to change by what the user of a personal profile logs in, as at the user himself: not to programs, nor to
+/// those who only manage the profile, who would become him.
+fn guard_login(
+    tx: &mut dyn Connection,
+    member: &Member,
+    organization: &Organization,
+    fields: &ProfileFields,
+) -> Outcome<()> {
+    let owner_id = organization.owner_id.filter(|_| organization.kind == Kind::Personal);
+    let Some(owner_id) = owner_id else { return Ok(()) };
+    let Some(owner) = storage::users::by_id(tx, owner_id)? else { return Ok(()) };
+    let person = PersonFields {
+        username: fields.slug.clone().filter(|slug| *slug != organization.slug),
+        email: fields.email.clone(),
+        phone: fields.phone.clone(),
+        ..PersonFields::default()
+    };
+    if person.changes_email(&owner) {
+        guards::refuse_program(member)?;
+    }
+    if owner.id != member.login.user.id && person.changes_login(&owner) {
+        open_to(tx, member, &organization.slug, Demand::write(Guard::Broker).frictionless())?;
+    }
+    Ok(())
 }
 
 async fn remove(State(edge): State<SharedEdge>, member: Member, Path(slug): Path<String>) -> Answer {

@@ -441,6 +441,26 @@ fn a_new_address_is_proved_by_a_code() {
 }
 
 #[test]
+fn who_manages_a_persons_profile_does_not_become_him() {
+    scenario(|world| {
+        let site = Site::new(world);
+        site.registered("ann");
+        let (bob, boss) = (site.user("bob"), site.manager("boss"));
+        site.give_role("bob", "ann", "manager");
+        let path = "/api/profile/ann";
+        for change in
+            [json!({ "email": "eve@b.test" }), json!({ "phone": "650-253-0000" }), json!({ "slug": "eve" })]
+        {
+            bob.patch(path, change).status(403);
+        }
+        let change =
+            json!({ "full_name": "Ann B.", "email": "ann@people.test", "slug": "ann", "locality": "Bonn" });
+        bob.put(path, change).status(200);
+        boss.patch(path, json!({ "email": "ann@b.test" })).status(200);
+    });
+}
+
+#[test]
 fn a_program_changes_no_address() {
     scenario(|world| {
         let site = Site::new(world);
