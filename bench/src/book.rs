@@ -1,11 +1,11 @@
-//! Which accounts a server holds, learnt through its own list.
+//! Which accounts or profiles a server holds, learnt through its own list.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value};
 
-use crate::http::{self, Target};
+use crate::http::{self, Desk, Target};
 
 const TIMEOUT: Duration = Duration::from_secs(120);
 /// Accounts per page while learning.
@@ -20,12 +20,19 @@ pub(crate) struct Book {
 }
 
 impl Book {
-    /// Reads at most `wanted` accounts, in whole pages at even distances from the first to the last.
-    pub(crate) fn learn(target: &Target, wanted: u64) -> Result<Self> {
-        let size = count(target)?;
+    /// Reads at most `wanted` accounts, in whole pages at even distances from the first to the last; at DjaoApp's desk
+    /// profiles.
+    pub(crate) fn learn(target: &Target, desk: Desk, wanted: u64) -> Result<Self> {
+        let size = match desk {
+            Desk::Killbill => count(target)?,
+            Desk::Djaoapp => profiles(target, 0, 1)?.0,
+        };
         let mut accounts = Vec::new();
         for offset in page_offsets(size, wanted) {
-            accounts.append(&mut page(target, offset, PAGE)?);
+            accounts.append(&mut match desk {
+                Desk::Killbill => page(target, offset, PAGE)?,
+                Desk::Djaoapp => profiles(target, offset, PAGE)?.1,
+            });
         }
         accounts.truncate(usize::try_from(wanted)?);
         ensure!(!accounts.is_empty(), "{}: no accounts; run create first, or `bench fill`", target.url);
@@ -53,6 +60,20 @@ fn page(target: &Target, offset: u64, limit: u64) -> Result<Vec<Map<String, Valu
     let text = String::from_utf8_lossy(&body);
     ensure!(status == 200, "{}: status {status} to listing accounts: {text}", target.url);
     serde_json::from_slice(&body).with_context(|| format!("{}: the list of accounts", target.url))
+}
+
+/// How many profiles there are, and those of the page at this offset, a multiple of `limit`.
+fn profiles(target: &Target, offset: u64, limit: u64) -> Result<(u64, Vec<Map<String, Value>>)> {
+    let number = offset / limit + 1;
+    let request = target.get(&format!("/api/profile?page={number}&page_size={limit}"));
+    let (status, _, body) = http::call(target.address, &request, TIMEOUT)?;
+    let text = String::from_utf8_lossy(&body);
+    ensure!(status == 200, "{}: status {status} to listing profiles: {text}", target.url);
+    let page: Value =
+        serde_json::from_slice(&body).with_context(|| format!("{}: the list of profiles", target.url))?;
+    let count = page["count"].as_u64().with_context(|| format!("{}: no count of profiles", target.url))?;
+    let results = page["results"].as_array().cloned().unwrap_or_default();
+    Ok((count, results.into_iter().filter_map(|profile| profile.as_object().cloned()).collect()))
 }
 
 /// The first offset where nothing is. The total in the answer's headers will not do: Kill Bill leaves it out when it

@@ -10,6 +10,8 @@ use memchr::memmem;
 
 /// A head longer than this is not an answer of a billing server.
 const HEAD_LIMIT: usize = 64 * 1024;
+/// How long a login may take.
+const LOGIN_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where a server is and how to enter: everything that is the same in each request to it.
 #[derive(Clone)]
@@ -22,6 +24,15 @@ pub(crate) struct Target {
     headers: String,
 }
 
+/// The contract that a server is spoken to by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub(crate) enum Desk {
+    /// Kill Bill's `/1.0/kb`: accounts
+    Killbill,
+    /// DjaoApp's `/api`: profiles and users
+    Djaoapp,
+}
+
 /// Who calls, for which tenant.
 pub(crate) struct Credentials<'a> {
     pub(crate) user: &'a str,
@@ -31,7 +42,17 @@ pub(crate) struct Credentials<'a> {
 }
 
 impl Target {
-    /// Takes `http://HOST:PORT[/PREFIX]`; TLS is refused, as it would measure the cipher.
+    /// Takes `http://HOST:PORT[/PREFIX]`; TLS is refused, as it would measure the cipher. Logs in where the desk asks for
+    /// that.
+    pub(crate) fn enter(url: &str, who: &Credentials<'_>, desk: Desk) -> Result<Self> {
+        let target = Self::new(url, who)?;
+        match desk {
+            Desk::Killbill => Ok(target),
+            Desk::Djaoapp => target.logged_in(who),
+        }
+    }
+
+    /// Takes the same, to be entered with every request.
     pub(crate) fn new(url: &str, who: &Credentials<'_>) -> Result<Self> {
         let rest =
             url.strip_prefix("http://").with_context(|| format!("{url}: only http:// can be measured"))?;
@@ -53,6 +74,20 @@ impl Target {
         ensure!(!headers.replace("\r\n", "").contains(['\r', '\n']), "a line break in the credentials");
         let prefix = if prefix.is_empty() { String::new() } else { format!("/{prefix}") };
         Ok(Self { url: url.to_owned(), address, prefix, headers })
+    }
+
+    /// The same, entered with a JWT got for the user and password.
+    fn logged_in(mut self, who: &Credentials<'_>) -> Result<Self> {
+        let host = self.headers.lines().next().unwrap_or_default().to_owned();
+        self.headers = format!("{host}\r\nAccept: application/json\r\n");
+        let body = serde_json::json!({ "username": who.user, "password": who.password }).to_string();
+        let (status, _, answer) = call(self.address, &self.post("/api/auth", &body), LOGIN_PATIENCE)?;
+        let answer: serde_json::Value = serde_json::from_slice(&answer)
+            .with_context(|| format!("{}: status {status} to a login, without JSON", self.url))?;
+        let token =
+            answer["token"].as_str().with_context(|| format!("{}: no login: {status} {answer}", self.url))?;
+        self.headers.push_str(&format!("Authorization: Bearer {token}\r\n"));
+        Ok(self)
     }
 
     /// The bytes of a GET; `path` is already percent-encoded.

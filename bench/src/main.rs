@@ -1,4 +1,4 @@
-//! Measures servers that speak Kill Bill's REST API: requests per second, latencies, CPU and memory. `bench/README.md`
+//! Measures servers that speak Kill Bill's REST API or DjaoApp's: requests per second, latencies, CPU and memory. `bench/README.md`
 //! shows how to make every figure that the project claims.
 #![allow(clippy::float_arithmetic, reason = "a measuring tool: rates and means, never money")]
 
@@ -19,7 +19,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use http::{Credentials, Target};
+use http::{Credentials, Desk, Target};
 use load::Outcome;
 use measure::{Plan, Subject, Surroundings};
 use workload::Operation;
@@ -82,9 +82,13 @@ struct RunArguments {
     /// Seconds for each operation on each server that do not count
     #[arg(long, default_value_t = 2)]
     warmup: u64,
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Operation::value_variants().to_vec())]
+    /// The contract spoken to both servers
+    #[arg(long, value_enum, default_value = "killbill")]
+    desk: Desk,
+    /// Operations of that desk; all unless told
+    #[arg(long, value_enum, value_delimiter = ',')]
     operations: Vec<Operation>,
-    /// Accounts of the book that readers draw from, spread over the whole of it
+    /// Accounts (or profiles) of the book that readers draw from, spread over the whole of it
     #[arg(long, default_value_t = 2_000)]
     accounts: u64,
     /// Limit of lists and searches
@@ -149,7 +153,7 @@ fn main() -> ExitCode {
 }
 
 impl Access {
-    fn target(&self, url: &str) -> Result<Target> {
+    fn target(&self, url: &str, desk: Desk) -> Result<Target> {
         ensure!(self.connections > 0, "--connections must be at least 1");
         let who = Credentials {
             user: &self.user,
@@ -157,7 +161,7 @@ impl Access {
             api_key: &self.api_key,
             api_secret: &self.api_secret,
         };
-        let target = Target::new(url, &who)?;
+        let target = Target::enter(url, &who, desk)?;
         if self.create_tenant {
             book::create_tenant(&target, &self.api_key, &self.api_secret)?;
         }
@@ -169,13 +173,29 @@ fn run(arguments: &RunArguments) -> Result<()> {
     ensure!(arguments.rounds > 0 && arguments.seconds > 0, "--rounds and --seconds must be at least 1");
     ensure!(arguments.page > 0 && arguments.accounts > 0, "--page and --accounts must be at least 1");
     let access = &arguments.access;
-    let mut subjects =
-        vec![Subject::new(access.target(&arguments.url)?, arguments.pid, arguments.pid_database)?];
+    let mut subjects = vec![Subject::new(
+        access.target(&arguments.url, arguments.desk)?,
+        arguments.pid,
+        arguments.pid_database,
+    )?];
     if let Some(url) = &arguments.vs {
-        subjects.push(Subject::new(access.target(url)?, arguments.pid_vs, arguments.pid_database_vs)?);
+        subjects.push(Subject::new(
+            access.target(url, arguments.desk)?,
+            arguments.pid_vs,
+            arguments.pid_database_vs,
+        )?);
     }
+    let operations = match arguments.operations.as_slice() {
+        [] => Operation::all_of(arguments.desk),
+        named => named.to_vec(),
+    };
+    ensure!(
+        operations.iter().all(|operation| operation.desk() == arguments.desk),
+        "--operations: not all are of this desk; see --desk"
+    );
     let plan = Plan {
-        operations: arguments.operations.clone(),
+        desk: arguments.desk,
+        operations,
         connections: access.connections,
         duration: Duration::from_secs(arguments.seconds),
         rounds: arguments.rounds,
@@ -216,7 +236,8 @@ fn print_report(
         plan.warmup.as_secs()
     );
     for (subject, name) in subjects.iter().zip(["Measured", "vs"]) {
-        let size = subject.book_size().map_or("not read".to_owned(), |size| format!("{size} accounts"));
+        let size =
+            subject.book_size().map_or("not read".to_owned(), |size| format!("{size} accounts or profiles"));
         println!("{name}: {}, its book when readers began: {size}.", subject.target.url);
     }
     println!("\n{}", report::table(rows));
@@ -229,7 +250,7 @@ fn print_report(
 
 fn fill(arguments: &FillArguments) -> Result<()> {
     let access = &arguments.access;
-    let mut subject = Subject::new(access.target(&arguments.url)?, None, None)?;
+    let mut subject = Subject::new(access.target(&arguments.url, Desk::Killbill)?, None, None)?;
     let patience = Duration::from_secs(access.patience);
     let outcome: Outcome = subject.fill(arguments.accounts, access.connections, patience)?;
     println!("{} accounts created in {:.1} s", outcome.in_time, outcome.elapsed.as_secs_f64());

@@ -5,13 +5,14 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::book::Book;
-use crate::http::Target;
+use crate::http::{Desk, Target};
 use crate::load::{Load, Outcome, Until};
 use crate::procfs;
 use crate::workload::{Creates, Operation, Reads, Source};
 
 /// How to load the servers.
 pub(crate) struct Plan {
+    pub(crate) desk: Desk,
     pub(crate) operations: Vec<Operation>,
     pub(crate) connections: usize,
     /// Time per operation and server, in all rounds together.
@@ -75,7 +76,7 @@ impl Subject {
     fn reads(&mut self, operation: Operation, plan: &Plan) -> Result<Reads> {
         let book = match &mut self.book {
             Some(book) => book,
-            unknown => unknown.insert(Book::learn(&self.target, plan.accounts)?),
+            unknown => unknown.insert(Book::learn(&self.target, plan.desk, plan.accounts)?),
         };
         Reads::new(operation, &self.target, book, plan.page, &plan.advanced)
     }

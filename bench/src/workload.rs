@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
 use crate::book::Book;
-use crate::http::Target;
+use crate::http::{Desk, Target};
 
 /// Unreserved characters stay as they are.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -37,6 +37,27 @@ pub(crate) enum Operation {
     SearchAdvanced,
     /// GET the timeline of an account
     Timeline,
+    /// GET a profile by its slug
+    Profile,
+    /// GET a page of the list of profiles, anywhere in it
+    ProfileList,
+    /// GET the first page of the profiles that hold the number in the name of one
+    ProfileSearch,
+}
+
+impl Operation {
+    /// The desk it is asked for at.
+    pub(crate) fn desk(self) -> Desk {
+        match self {
+            Operation::Profile | Operation::ProfileList | Operation::ProfileSearch => Desk::Djaoapp,
+            _ => Desk::Killbill,
+        }
+    }
+
+    /// All operations of a desk.
+    pub(crate) fn all_of(desk: Desk) -> Vec<Operation> {
+        Operation::value_variants().iter().copied().filter(|operation| operation.desk() == desk).collect()
+    }
 }
 
 /// Where requests come from.
@@ -111,6 +132,41 @@ fn path(
     offset: u64,
     advanced: &str,
 ) -> Option<(String, String)> {
+    match operation.desk() {
+        Desk::Killbill => account_path(operation, account, page, offset, advanced),
+        Desk::Djaoapp => profile_path(operation, account, page, offset),
+    }
+}
+
+fn profile_path(
+    operation: Operation,
+    profile: &Map<String, Value>,
+    page: u64,
+    offset: u64,
+) -> Option<(String, String)> {
+    let field = |name: &str| profile.get(name)?.as_str().filter(|text| !text.is_empty());
+    let slug = field("slug")?;
+    Some(match operation {
+        Operation::Profile => (format!("/api/profile/{slug}"), slug.to_owned()),
+        Operation::ProfileList => {
+            (format!("/api/profile?page={}&page_size={page}", offset / page + 1), "\"slug\"".to_owned())
+        }
+        Operation::ProfileSearch => {
+            let number = field("printable_name")?.rsplit(' ').next()?;
+            let needle = utf8_percent_encode(number, ENCODED);
+            (format!("/api/profile?q={needle}&page_size={page}"), in_json(slug))
+        }
+        _ => return None,
+    })
+}
+
+fn account_path(
+    operation: Operation,
+    account: &Map<String, Value>,
+    page: u64,
+    offset: u64,
+    advanced: &str,
+) -> Option<(String, String)> {
     let field = |name: &str| account.get(name)?.as_str().filter(|text| !text.is_empty());
     let encoded = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
     let id = field("accountId")?;
@@ -119,7 +175,7 @@ fn path(
     // Searches find the account itself unless more than a page of others match too.
     let any = "\"accountId\"".to_owned();
     Some(match operation {
-        Operation::Create => return None,
+        Operation::Timeline => (format!("{accounts}/{id}/timeline"), id.to_owned()),
         Operation::Get => (format!("{accounts}/{id}"), id.to_owned()),
         Operation::GetByKey => {
             (format!("{accounts}?externalKey={}", encoded(field("externalKey")?)), id.to_owned())
@@ -132,7 +188,7 @@ fn path(
             (search(format!("_q=1&name%5Blike%5D={}%25", encoded(&prefix))), in_json(&prefix))
         }
         Operation::SearchAdvanced => (search(format!("_q=1&{}", fill_in(advanced, field)?)), any),
-        Operation::Timeline => (format!("{accounts}/{id}/timeline"), id.to_owned()),
+        _ => return None,
     })
 }
 
@@ -346,6 +402,20 @@ mod tests {
         );
         assert_eq!(path_of(Operation::SearchAdvanced, "company_name={company}"), None);
         assert_eq!(path_of(Operation::SearchAdvanced, "city={city"), None);
+    }
+
+    #[test]
+    fn profiles_are_searched_by_the_number_in_their_name() {
+        let Value::Object(profile) = json!({ "slug": "bench-7", "printable_name": "Lindqvist Trading 0007" })
+        else {
+            panic!("an object")
+        };
+        let of = |operation| path(operation, &profile, 25, 50, "").unwrap().0;
+        assert_eq!(of(Operation::Profile), "/api/profile/bench-7");
+        assert_eq!(of(Operation::ProfileList), "/api/profile?page=3&page_size=25");
+        assert_eq!(of(Operation::ProfileSearch), "/api/profile?q=0007&page_size=25");
+        assert!(Operation::all_of(Desk::Djaoapp).contains(&Operation::Profile));
+        assert!(!Operation::all_of(Desk::Killbill).contains(&Operation::Profile));
     }
 
     #[test]
