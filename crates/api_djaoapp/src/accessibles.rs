@@ -151,6 +151,7 @@ async fn ask(
             role_mails::requested(
                 tx,
                 scene(&member),
+                &member.login.user,
                 &asked,
                 new.message.as_deref(),
                 member.link_base.as_deref(),
@@ -206,8 +207,8 @@ async fn send_again(
     let work = move |tx: &mut dyn Connection| {
         let found = named(tx, &member, &username, &slug, Demand::write(Guard::SelfUser))?;
         let is_asked = found.role.request_key.is_some();
-        if is_asked && !role_mails::requested(tx, scene(&member), &found, None, member.link_base.as_deref())?
-        {
+        let (by, base) = (&member.login.user, member.link_base.as_deref());
+        if is_asked && !role_mails::requested(tx, scene(&member), by, &found, None, base)? {
             return Err(Refusal::TooManyAttempts.into());
         }
         shown(tx, &member, StatusCode::OK, &found.user, &found.role)

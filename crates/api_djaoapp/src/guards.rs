@@ -6,7 +6,7 @@ use billing::Refusal;
 use billing::organization::Organization;
 use edge::SharedEdge;
 use http::StatusCode;
-use operations::access::{self, Demand, Target};
+use operations::access::{self, Demand, Guard, Target};
 use operations::roles::Scene;
 use storage::users::User;
 use storage::{Connection, Outcome};
@@ -57,6 +57,15 @@ pub(crate) fn user(
 ) -> Outcome<User> {
     let user = access::user(tx, member.session.tenant.tenant_id, username)?;
     check(tx, member, demand, Target { user: Some(&user), ..Target::default() })?;
+    Ok(user)
+}
+
+/// The user of this name. What he logs in with is changed, and he is deleted, by himself and by those who manage the site: a
+/// manager of some profile that he has a role on would else become him, or end him.
+pub(crate) fn own(tx: &mut dyn Connection, member: &Member, username: &str, demand: Demand) -> Outcome<User> {
+    let user = access::user(tx, member.session.tenant.tenant_id, username)?;
+    let guard = if user.id == member.login.user.id { Guard::SelfUser } else { Guard::Broker };
+    check(tx, member, Demand { guard, ..demand }, Target { user: Some(&user), ..Target::default() })?;
     Ok(user)
 }
 

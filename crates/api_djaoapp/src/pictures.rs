@@ -2,6 +2,7 @@
 
 use crate::adoption::adopt_for;
 use crate::error::{Answer, ERRORS, detail};
+use crate::guards;
 use crate::session::{Member, Visitor};
 use crate::users::Door;
 use axum::extract::{FromRequest, Multipart, Path, Request, State};
@@ -10,7 +11,7 @@ use axum::routing::{get, post};
 use billing::Refusal;
 use edge::{Reply, Route, SharedEdge, route};
 use http::{HeaderName, StatusCode, header};
-use operations::access::{self, Demand, Guard, Target};
+use operations::access::{Demand, Guard};
 use operations::profiles::{self, ProfileFields};
 use operations::users::{self, PersonFields};
 use serde_json::json;
@@ -58,10 +59,8 @@ async fn upload_for_profile(
     let session = member.session.clone();
     let work = move |tx: &mut dyn Connection| {
         let (tenant, caller, now) = (&member.session.tenant, &member.session.caller, member.session.now);
-        let organization = access::organization(tx, tenant.tenant_id, &slug)?;
         let demand = Demand::write(Guard::Provider).frictionless();
-        let target = Target { organization: Some(&organization), ..Target::default() };
-        access::check(tx, tenant, now, &member.login.user, demand, target)?;
+        let organization = guards::profile(tx, &member, &slug, demand)?;
         let picture = uploaded.as_ref().map_err(Clone::clone)?;
         storage::profiles::insert_picture(tx, tenant.tenant_id, picture, now)?;
         let location = location(&member.base, picture);
@@ -92,13 +91,11 @@ pub(crate) async fn upload_by(
     let session = member.session.clone();
     let work = move |tx: &mut dyn Connection| {
         let (tenant, caller, now) = (&member.session.tenant, &member.session.caller, member.session.now);
-        let user = access::user(tx, tenant.tenant_id, &username)?;
-        let target = Target { user: Some(&user), ..Target::default() };
         let demand = match door {
             Door::Own => Demand::write(Guard::SelfUser),
             Door::Site => Demand::write(Guard::Broker),
         };
-        access::check(tx, tenant, now, &member.login.user, demand, target)?;
+        guards::user(tx, &member, &username, demand)?;
         let picture = uploaded.as_ref().map_err(Clone::clone)?;
         storage::profiles::insert_picture(tx, tenant.tenant_id, picture, now)?;
         let location = location(&member.base, picture);

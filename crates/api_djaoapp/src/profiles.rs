@@ -4,7 +4,7 @@ use crate::activities;
 use crate::adoption::{adopt_all, adopt_for, find};
 use crate::error::{Answer, ERRORS, Early};
 use crate::fields::{self, Members};
-use crate::guards;
+use crate::guards::{self, scene};
 use crate::json::Body;
 use crate::list::ListQuery;
 use crate::paging::{self, with_detail};
@@ -13,16 +13,19 @@ use crate::shapes::{ProfileDetail, ProfileWhole};
 use axum::extract::{Path, State};
 use axum::routing::{delete, get, patch, post, put};
 use billing::Refusal;
-use billing::organization::{Kind, Organization};
+use billing::organization::Kind;
 use edge::{Reply, Route, SharedEdge, route};
 use http::StatusCode;
-use operations::access::{self, Demand, Guard, Target};
+use operations::access::{Demand, Guard};
 use operations::profiles::{self, ProfileFields};
-use operations::role_kinds::Scene;
 use operations::sites::MANAGER;
 use operations::users::PersonFields;
 use std::sync::Arc;
 use storage::{Connection, Outcome};
+
+/// Who has not signed the terms, or has no password, gets at a profile all the same.
+const READ: Demand = Demand::read(Guard::Provider).frictionless();
+const WRITE: Demand = Demand::write(Guard::Provider).frictionless();
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![
@@ -68,12 +71,14 @@ pub(crate) fn is_personal(members: &Members) -> Result<bool, Refusal> {
 }
 
 async fn list(State(edge): State<SharedEdge>, member: Member, query: ListQuery) -> Answer {
-    check_broker(&edge, &member).await?;
+    let demand = Demand::read(Guard::Broker);
+    // Nobody may cause the adoption of accounts by a list that he may not see.
+    let asking = member.clone();
+    edge.store.read_point(move |tx| guards::site(tx, &asking, demand)).await?;
     adopt_all(&edge, &member.session).await?;
     let work = move |tx: &mut dyn Connection| {
-        let (tenant, now) = (&member.session.tenant, member.session.now);
-        let demand = Demand::read(Guard::Broker);
-        access::check(tx, tenant, now, &member.login.user, demand, Target::default())?;
+        guards::site(tx, &member, demand)?;
+        let tenant = &member.session.tenant;
         let mut list = storage::profiles::list(tx.engine(), tenant.tenant_id);
         let zone = paging::zone(tx, tenant)?;
         if let Err(early) = paging::apply_to_profiles(tx, &query, &mut list, &zone)? {
@@ -82,17 +87,6 @@ async fn list(State(edge): State<SharedEdge>, member: Member, query: ListQuery) 
         page(tx, &query, &member.base, &list)
     };
     Ok(edge.read(&ERRORS, work).await)
-}
-
-/// Nobody may cause the adoption of accounts by a list that he may not see.
-async fn check_broker(edge: &SharedEdge, member: &Member) -> Result<(), Early> {
-    let (tenant, user, now) = (member.session.tenant.clone(), member.login.user.clone(), member.session.now);
-    edge.store
-        .read_point(move |tx| {
-            access::check(tx, &tenant, now, &user, Demand::read(Guard::Broker), Target::default())
-        })
-        .await
-        .map_err(|error| Early(ERRORS.reply(&error)))
 }
 
 fn page(
@@ -107,20 +101,11 @@ fn page(
     })
 }
 
-/// The profile of this slug, if the caller may do with it what he wants.
-fn open_to(tx: &mut dyn Connection, member: &Member, slug: &str, demand: Demand) -> Outcome<Organization> {
-    let (tenant, now) = (&member.session.tenant, member.session.now);
-    let organization = access::organization(tx, tenant.tenant_id, slug)?;
-    let target = Target { organization: Some(&organization), ..Target::default() };
-    access::check(tx, tenant, now, &member.login.user, demand.frictionless(), target)?;
-    Ok(organization)
-}
-
 async fn read(State(edge): State<SharedEdge>, member: Member, Path(slug): Path<String>) -> Answer {
     let session = member.session.clone();
     let (member, wanted) = (Arc::new(member), slug.clone());
     let look = move |tx: &mut dyn Connection| {
-        let organization = open_to(tx, &member, &slug, Demand::read(Guard::Provider))?;
+        let organization = guards::profile(tx, &member, &slug, READ)?;
         let profile = profiles::get(tx, member.session.tenant.tenant_id, organization.id)?;
         let notes = activities::newest(tx, &member, &organization)?;
         Ok(Reply::json(StatusCode::OK, &ProfileWhole::of(&profile, notes)))
@@ -150,7 +135,7 @@ async fn save(edge: SharedEdge, member: Member, slug: String, members: Members, 
     adopt_for(&edge, &member.session, &slug).await?;
     let session = member.session.clone();
     let work = move |tx: &mut dyn Connection| {
-        let organization = open_to(tx, &member, &slug, Demand::write(Guard::Provider))?;
+        let organization = guards::profile(tx, &member, &slug, WRITE)?;
         if is_whole {
             fields::require(&members, "full_name")?;
         }
@@ -196,7 +181,11 @@ async fn remove(State(edge): State<SharedEdge>, member: Member, Path(slug): Path
     adopt_for(&edge, &member.session, &slug).await?;
     let session = member.session.clone();
     let work = move |tx: &mut dyn Connection| {
-        let organization = open_to(tx, &member, &slug, Demand::write(Guard::Provider))?;
+        let organization = guards::profile(tx, &member, &slug, WRITE)?;
+        if organization.kind == Kind::Personal && organization.owner_id != Some(member.login.user.id) {
+            // With it goes its user.
+            guards::site(tx, &member, Demand::write(Guard::Broker).frictionless())?;
+        }
         let (tenant, caller, now) = (&member.session.tenant, &member.session.caller, member.session.now);
         profiles::delete(tx, tenant, caller, now, organization.id)?;
         Ok(Reply::empty(StatusCode::NO_CONTENT))
@@ -212,9 +201,7 @@ async fn list_of_user(
 ) -> Answer {
     let work = move |tx: &mut dyn Connection| {
         let (tenant, now) = (&member.session.tenant, member.session.now);
-        let user = access::user(tx, tenant.tenant_id, &username)?;
-        let target = Target { user: Some(&user), ..Target::default() };
-        access::check(tx, tenant, now, &member.login.user, Demand::read(Guard::SelfUser), target)?;
+        let user = guards::user(tx, &member, &username, Demand::read(Guard::SelfUser))?;
         let mut list = storage::profiles::list(tx.engine(), tenant.tenant_id);
         storage::profiles::managed_by(&mut list, tenant.tenant_id, user.id, MANAGER, now);
         let zone = paging::zone(tx, tenant)?;
@@ -237,13 +224,10 @@ async fn create(
     adopt_named(&edge, &member, &members).await?;
     let session = member.session.clone();
     let work = move |tx: &mut dyn Connection| {
-        let (tenant, caller, now) = (&member.session.tenant, &member.session.caller, member.session.now);
-        let user = access::user(tx, tenant.tenant_id, &username)?;
-        let target = Target { user: Some(&user), ..Target::default() };
-        access::check(tx, tenant, now, &member.login.user, Demand::write(Guard::SelfUser), target)?;
+        let user = guards::user(tx, &member, &username, Demand::write(Guard::SelfUser))?;
         let (fields, is_personal) = (profile_fields(&members)?, is_personal(&members)?);
         refuse_provider(tx, &member, &fields)?;
-        let scene = Scene { tenant, caller, now };
+        let scene = scene(&member);
         if converts {
             profiles::convert_from_personal(tx, scene, &user, &fields)?;
             let message = "The personal profile is an organization now.";
@@ -276,15 +260,7 @@ pub(crate) fn refuse_provider(
     if fields.is_provider != Some(true) {
         return Ok(());
     }
-    let demand = Demand::write(Guard::Broker);
-    access::check(
-        tx,
-        &member.session.tenant,
-        member.session.now,
-        &member.login.user,
-        demand,
-        Target::default(),
-    )
+    guards::site(tx, member, Demand::write(Guard::Broker))
 }
 
 /// 201 with a new profile.

@@ -105,15 +105,21 @@ fn kinds_of(tx: &mut dyn Connection, member: &Member, roles: &[Role]) -> Outcome
 }
 
 /// Roles on a profile as the caller sees them. The key of an invitation gives the role to whoever has it: only those who
-/// could give it themselves see it.
+/// could give it themselves see it. Of a user who never said yes to his role they learn no more than of anybody; the site
+/// knows all. `known_email` is the address by which the caller named the user.
 pub(crate) fn roles(
     tx: &mut dyn Connection,
     member: &Member,
     organization: &Organization,
     roles: &[Role],
+    known_email: Option<&str>,
 ) -> Outcome<Vec<RoleShown>> {
     let (tenant, now) = (&member.session.tenant, member.session.now);
-    let shows_keys = access::manages(tx, tenant, now, &member.login.user, organization.id)?;
+    let caller = &member.login.user;
+    let shows_keys = access::manages(tx, tenant, now, caller, organization.id)?;
+    let is_site = access::manages(tx, tenant, now, caller, tenant.id)?;
+    let is_reserved =
+        |role: &Role| (role.grant_key.is_some() || role.is_imposed) && role.user_id != caller.id && !is_site;
     let ids: Vec<Uuid> = roles.iter().map(|role| role.user_id).collect();
     let found = users::by_ids(tx, tenant.tenant_id, &ids)?;
     let users: HashMap<Uuid, &User> = found.iter().map(|user| (user.id, user)).collect();
@@ -125,7 +131,11 @@ pub(crate) fn roles(
         let address = format!("{}/api/profile/{}/roles/{}", member.base, organization.slug, slug_of(kind));
         shown.push(RoleShown {
             created_at: instant(role.created_at),
-            user: UserDetail::of(user),
+            user: if is_reserved(role) {
+                UserDetail::reserved(user, known_email)
+            } else {
+                UserDetail::of(user)
+            },
             extra: extra(role.extra.as_deref()),
             grant_key: role.grant_key.clone().filter(|_| shows_keys),
             role_description: kind.cloned(),

@@ -93,7 +93,7 @@ fn shown(
     (organization, role): (&Organization, &Role),
     message: Option<&str>,
 ) -> Outcome<Reply> {
-    let shown = role_shapes::roles(tx, member, organization, std::slice::from_ref(role))?;
+    let shown = role_shapes::roles(tx, member, organization, std::slice::from_ref(role), None)?;
     Ok(match (shown.first(), message) {
         (None, _) => Reply::empty(status),
         (Some(shown), None) => Reply::json(status, shown),
@@ -143,7 +143,7 @@ async fn list_roles(
             now: member.session.now,
         };
         answer(tx, &member, &query, &filter, |tx, found| {
-            role_shapes::roles(tx, &member, &organization, found)
+            role_shapes::roles(tx, &member, &organization, found, None)
         })
     };
     Ok(edge.read(&ERRORS, work).await)
@@ -178,7 +178,7 @@ async fn grant(
         let kind = role_kinds::find(tx, tenant_id, Some(organization.id), &kind)?;
         let (by, new) = (&member.login.user, new_role(&members, &query, must_be_proven)?);
         let granted = roles::grant(tx, scene(&member), by, &organization, &kind, &new)?;
-        role_mails::granted(
+        let is_told = role_mails::granted(
             tx,
             scene(&member),
             by,
@@ -186,8 +186,15 @@ async fn grant(
             new.message.as_deref(),
             member.link_base.as_deref(),
         )?;
+        if !is_told && granted.is_new && granted.user.password_hash.is_none() {
+            // He would never learn that he became a user.
+            return Err(Refusal::TooManyAttempts.into());
+        }
         let status = if granted.is_new { StatusCode::CREATED } else { StatusCode::OK };
-        shown(tx, &member, status, (&organization, &granted.role), None)
+        let known_email = new.email.as_deref().or(new.username.as_deref());
+        let role = std::slice::from_ref(&granted.role);
+        let shown = role_shapes::roles(tx, &member, &organization, role, known_email)?;
+        Ok(shown.first().map_or_else(|| Reply::empty(status), |shown| Reply::json(status, shown)))
     };
     Ok(edge.write(&session, &ERRORS, work).await)
 }

@@ -2,7 +2,7 @@
 
 use crate::error::{self, Answer, ERRORS, Early};
 use crate::fields::{self, Members};
-use crate::guards::{self, scene};
+use crate::guards::{self, own, scene};
 use crate::json::{Body, instant};
 use crate::list::ListQuery;
 use crate::paging::{self, with_detail};
@@ -47,17 +47,6 @@ const SSH_KEY_LIMIT: usize = 500;
 
 /// How long a token of MikroCloud's desk counts.
 const MIKROCLOUD_LIFE: SignedDuration = SignedDuration::from_hours(1);
-
-/// The user of this name. What he logs in with is changed by himself and by those who manage the site: a manager of
-/// some profile that he has a role on would else become him.
-fn own(tx: &mut dyn Connection, member: &Member, username: &str, demand: Demand) -> Outcome<User> {
-    let (tenant, now) = (&member.session.tenant, member.session.now);
-    let user = access::user(tx, tenant.tenant_id, username)?;
-    let guard = if user.id == member.login.user.id { Guard::SelfUser } else { Guard::Broker };
-    let target = Target { user: Some(&user), ..Target::default() };
-    access::check(tx, tenant, now, &member.login.user, Demand { guard, ..demand }, target)?;
-    Ok(user)
-}
 
 const CHANGE: Demand = Demand::write(Guard::SelfUser);
 

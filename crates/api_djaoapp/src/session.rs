@@ -114,11 +114,13 @@ async fn find(parts: &mut Parts, edge: &SharedEdge) -> Result<Visitor, Response>
         edge.store.write(move |tx| sites::ensure(tx, &tenant, now)).await.map_err(failed)?;
     }
     let is_trial = edge.settings.test_mode || edge.settings.demo;
+    let url = edge.settings.public_url.as_deref().map(|url| of_site(url, &tenant));
+    let base = url.clone().unwrap_or(base);
     Ok(Visitor {
         session: session(parts, tenant, login.as_ref()),
         login,
         // Whoever asks for a mail to somebody else may have made the header up.
-        link_base: edge.settings.public_url.clone().or_else(|| is_trial.then(|| base.clone())),
+        link_base: url.or_else(|| is_trial.then(|| base.clone())),
         peer: peer(parts),
         is_foreign: !cookies::is_own_origin(&parts.headers, &base),
         csrf_token: cookies::csrf_token(&parts.headers),
@@ -164,6 +166,19 @@ fn session(parts: &mut Parts, tenant: Tenant, login: Option<&Login>) -> Session 
 pub(crate) fn base(parts: &Parts, edge: &SharedEdge) -> String {
     let asked = || format!("http://{}", host(parts).as_deref().unwrap_or("localhost"));
     edge.settings.public_url.clone().unwrap_or_else(asked)
+}
+
+/// The address of the server as that of a site: one with a domain of its own is called by that.
+fn of_site(url: &str, tenant: &Tenant) -> String {
+    let (Some(domain), Some((scheme, rest))) = (&tenant.domain, url.split_once("://")) else {
+        return url.to_owned();
+    };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let port = authority.rsplit_once(':').map(|(_, port)| port);
+    match port.filter(|port| port.bytes().all(|byte| byte.is_ascii_digit())) {
+        Some(port) => format!("{scheme}://{domain}:{port}{path}"),
+        None => format!("{scheme}://{domain}{path}"),
+    }
 }
 
 /// 401, with what is wrong.
@@ -241,6 +256,21 @@ mod tests {
         let ip: IpAddr = address.parse().unwrap();
         parts.extensions.insert(ConnectInfo(SocketAddr::new(ip, 1)));
         peer(&parts)
+    }
+
+    #[test]
+    fn a_site_with_a_domain_of_its_own_is_called_by_that() {
+        let mut tenant = Tenant::server();
+        assert_eq!(of_site("https://main.example:8443", &tenant), "https://main.example:8443");
+        tenant.domain = Some("b.example".to_owned());
+        for (url, wanted) in [
+            ("https://main.example", "https://b.example"),
+            ("https://main.example:8443", "https://b.example:8443"),
+            ("http://[::1]", "http://b.example"),
+            ("http://[::1]:8080/billing", "http://b.example:8080/billing"),
+        ] {
+            assert_eq!(of_site(url, &tenant), wanted, "{url}");
+        }
     }
 
     #[test]

@@ -69,6 +69,21 @@ impl UserDetail {
 }
 
 impl UserDetail {
+    /// What anybody may know of a user, and his e-mail where the caller knows it already.
+    pub(crate) fn reserved(user: &User, known_email: Option<&str>) -> UserDetail {
+        let is_known =
+            |email: &String| known_email.is_some_and(|known| known.trim().eq_ignore_ascii_case(email));
+        UserDetail {
+            email: user.email.clone().filter(is_known),
+            phone: None,
+            lang: "en".to_owned(),
+            otp_enabled: false,
+            extra: Value::Null,
+            last_login: None,
+            ..UserDetail::of(user)
+        }
+    }
+
     /// Somebody of whom nothing is known but his e-mail address.
     pub(crate) fn of_address(email: String) -> UserDetail {
         UserDetail {

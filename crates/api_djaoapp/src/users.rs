@@ -2,7 +2,7 @@
 
 use crate::error::{Answer, ERRORS, Early};
 use crate::fields::{self, Members};
-use crate::guards;
+use crate::guards::{self, scene};
 use crate::json::Body;
 use crate::list::ListQuery;
 use crate::paging::{self, with_detail};
@@ -14,13 +14,11 @@ use axum::routing::{delete, get, patch, post, put};
 use billing::Refusal;
 use edge::{Reply, Route, SharedEdge, route};
 use http::StatusCode;
-use operations::access::{self, Demand, Guard, Target};
-use operations::role_kinds::Scene;
+use operations::access::{Demand, Guard};
 use operations::users::{self, Codes, PersonFields};
 use serde_json::{Value, json};
+use storage::Connection;
 use storage::people::CONTACTS;
-use storage::users::User;
-use storage::{Connection, Outcome};
 
 pub(crate) fn routes() -> Vec<Route> {
     let notifications = "/api/users/{user}/notifications";
@@ -54,15 +52,6 @@ impl Door {
     }
 }
 
-/// The user of this name, if the caller may do with him what he wants.
-fn open_to(tx: &mut dyn Connection, member: &Member, username: &str, demand: Demand) -> Outcome<User> {
-    let (tenant, now) = (&member.session.tenant, member.session.now);
-    let user = access::user(tx, tenant.tenant_id, username)?;
-    let target = Target { user: Some(&user), ..Target::default() };
-    access::check(tx, tenant, now, &member.login.user, demand, target)?;
-    Ok(user)
-}
-
 /// What a body says of a user.
 pub(crate) fn person_fields(members: &Members) -> Result<PersonFields, Refusal> {
     Ok(PersonFields {
@@ -79,9 +68,8 @@ pub(crate) fn person_fields(members: &Members) -> Result<PersonFields, Refusal> 
 
 pub(crate) async fn list(State(edge): State<SharedEdge>, member: Member, query: ListQuery) -> Answer {
     let work = move |tx: &mut dyn Connection| {
-        let (tenant, now) = (&member.session.tenant, member.session.now);
-        let demand = Demand::read(Guard::Broker);
-        access::check(tx, tenant, now, &member.login.user, demand, Target::default())?;
+        guards::site(tx, &member, Demand::read(Guard::Broker))?;
+        let tenant = &member.session.tenant;
         let mut list = storage::people::list(tx.engine(), CONTACTS, tenant.tenant_id);
         let zone = paging::zone(tx, tenant)?;
         if let Err(early) = paging::apply(&query, &mut list, &CONTACTS, &zone, None) {
@@ -101,7 +89,8 @@ pub(crate) async fn create(
     Body(members): Body<Members>,
 ) -> Answer {
     // The guard goes first: hashing is dear.
-    check_broker(&edge, &member).await?;
+    let asking = member.clone();
+    edge.store.read_point(move |tx| guards::site(tx, &asking, Demand::write(Guard::Broker))).await?;
     let fields = person_fields(&members)?;
     let is_nothing = |field: &Option<Option<String>>| field.as_ref().is_none_or(Option::is_none);
     if is_nothing(&fields.email) && is_nothing(&fields.phone) {
@@ -117,24 +106,13 @@ pub(crate) async fn create(
     };
     let session = member.session.clone();
     let work = move |tx: &mut dyn Connection| {
-        let (tenant, caller, now) = (&member.session.tenant, &member.session.caller, member.session.now);
-        let demand = Demand::write(Guard::Broker);
-        access::check(tx, tenant, now, &member.login.user, demand, Target::default())?;
-        let user = users::create(tx, tenant.tenant_id, caller, now, &fields, password_hash.clone())?;
+        guards::site(tx, &member, Demand::write(Guard::Broker))?;
+        let (tenant_id, caller) = (member.session.tenant.tenant_id, &member.session.caller);
+        let user = users::create(tx, tenant_id, caller, member.session.now, &fields, password_hash.clone())?;
         Ok(Reply::json(StatusCode::CREATED, &UserDetail::of(&user))
             .with("Location", format!("{}/api/users/{}", member.base, user.username)))
     };
     Ok(edge.write(&session, &ERRORS, work).await)
-}
-
-async fn check_broker(edge: &SharedEdge, member: &Member) -> Result<(), Early> {
-    let (tenant, user, now) = (member.session.tenant.clone(), member.login.user.clone(), member.session.now);
-    edge.store
-        .read_point(move |tx| {
-            access::check(tx, &tenant, now, &user, Demand::write(Guard::Broker), Target::default())
-        })
-        .await
-        .map_err(|error| Early(ERRORS.reply(&error)))
 }
 
 async fn read_user(State(edge): State<SharedEdge>, member: Member, Path(username): Path<String>) -> Answer {
@@ -143,7 +121,7 @@ async fn read_user(State(edge): State<SharedEdge>, member: Member, Path(username
 
 pub(crate) async fn read_by(door: Door, edge: SharedEdge, member: Member, username: String) -> Answer {
     let work = move |tx: &mut dyn Connection| {
-        let user = open_to(tx, &member, &username, door.demand(true))?;
+        let user = guards::user(tx, &member, &username, door.demand(true))?;
         Ok(Reply::json(StatusCode::OK, &UserDetail::of(&user)))
     };
     Ok(edge.read_point(&ERRORS, work).await)
@@ -178,15 +156,11 @@ pub(crate) async fn save_by(
 ) -> Answer {
     let session = member.session.clone();
     let work = move |tx: &mut dyn Connection| {
-        let user = open_to(tx, &member, &username, door.demand(false))?;
+        let user = guards::user(tx, &member, &username, door.demand(false))?;
         if is_whole {
             fields::require(&members, "full_name")?;
         }
         let fields = person_fields(&members)?;
-        if user.id != member.login.user.id && fields.changes_login(&user) {
-            // With an address of his own, a manager of some profile that the user has a role on would become him.
-            open_to(tx, &member, &username, Demand::write(Guard::Broker).frictionless())?;
-        }
         if fields.changes_email(&user) {
             guards::refuse_program(&member)?;
         }
@@ -194,9 +168,8 @@ pub(crate) async fn save_by(
             email: proofs::code(&members, "email_code")?,
             phone: proofs::code(&members, "phone_code")?,
         };
-        let scene =
-            Scene { tenant: &member.session.tenant, caller: &member.session.caller, now: member.session.now };
-        let user = match users::change_by_codes(tx, scene, &user, &fields, &codes)? {
+        let who = (&member.login.user, &user);
+        let user = match users::change_by_codes(tx, scene(&member), who, &fields, &codes)? {
             Ok(user) => user,
             // That a code was wrong was counted, and is to be kept.
             Err(refusal) => return Ok((ERRORS.refusal)(&refusal)),
@@ -213,9 +186,12 @@ async fn remove(State(edge): State<SharedEdge>, member: Member, Path(username): 
 pub(crate) async fn remove_by(door: Door, edge: SharedEdge, member: Member, username: String) -> Answer {
     let session = member.session.clone();
     let work = move |tx: &mut dyn Connection| {
-        open_to(tx, &member, &username, door.demand(false))?;
-        let (tenant, caller, now) = (&member.session.tenant, &member.session.caller, member.session.now);
-        users::delete(tx, tenant, caller, now, &username)?;
+        let demand = door.demand(false);
+        match door {
+            Door::Own => guards::own(tx, &member, &username, demand)?,
+            Door::Site => guards::user(tx, &member, &username, demand)?,
+        };
+        users::delete(tx, scene(&member), &username)?;
         Ok(Reply::empty(StatusCode::NO_CONTENT))
     };
     Ok(edge.write(&session, &ERRORS, work).await)
@@ -227,7 +203,7 @@ async fn read_notifications(
     Path(username): Path<String>,
 ) -> Answer {
     let work = move |tx: &mut dyn Connection| {
-        let user = open_to(tx, &member, &username, Door::Own.demand(true))?;
+        let user = guards::user(tx, &member, &username, Door::Own.demand(true))?;
         let enabled = users::notifications(tx, &user)?;
         Ok(Reply::json(StatusCode::OK, &json!({ "notifications": enabled })))
     };
@@ -242,7 +218,7 @@ async fn set_notifications(
 ) -> Answer {
     let session = member.session.clone();
     let work = move |tx: &mut dyn Connection| {
-        let user = open_to(tx, &member, &username, Door::Own.demand(false))?;
+        let user = guards::user(tx, &member, &username, Door::Own.demand(false))?;
         let wanted = wanted_notifications(&members)?;
         let (caller, now) = (&member.session.caller, member.session.now);
         let enabled = users::set_notifications(tx, caller, now, &user, &wanted)?;

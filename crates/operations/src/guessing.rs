@@ -10,7 +10,7 @@ use uuid::Uuid;
 /// How long failures count, from the first of them on.
 const WINDOW: SignedDuration = SignedDuration::from_mins(15);
 
-/// How long mails to an address count.
+/// How long mails count.
 const MAIL_WINDOW: SignedDuration = SignedDuration::from_hours(1);
 
 /// What attempts are counted for.
@@ -28,6 +28,10 @@ pub enum Subject<'a> {
     Confirmation(Uuid),
     /// Mails with codes that were asked for with this name.
     MailTo(&'a str),
+    /// Mails about roles that were given to whoever has this address.
+    RoleMailTo(&'a str),
+    /// Mails about roles that a user causes.
+    RoleMailBy(Uuid),
 }
 
 impl Subject<'_> {
@@ -39,6 +43,8 @@ impl Subject<'_> {
             Subject::OneTimeCode(id) => format!("otp:{id}"),
             Subject::Confirmation(id) => format!("confirm:{id}"),
             Subject::MailTo(name) => format!("mail:{}", name.to_lowercase()),
+            Subject::RoleMailTo(address) => format!("role-mail:{}", address.to_lowercase()),
+            Subject::RoleMailBy(id) => format!("role-mail-by:{id}"),
         };
         key.chars().take(300).collect()
     }
@@ -49,6 +55,15 @@ impl Subject<'_> {
             Subject::Peer(_) => 300,
             Subject::OneTimeCode(_) => 3,
             Subject::MailTo(_) => 5,
+            Subject::RoleMailTo(_) => 20,
+            Subject::RoleMailBy(_) => 50,
+        }
+    }
+
+    fn window(&self) -> SignedDuration {
+        match self {
+            Subject::MailTo(_) | Subject::RoleMailTo(_) | Subject::RoleMailBy(_) => MAIL_WINDOW,
+            _ => WINDOW,
         }
     }
 
@@ -89,9 +104,7 @@ pub fn count(
     subjects: &[Subject<'_>],
 ) -> Outcome<()> {
     for subject in subjects {
-        let window = if matches!(subject, Subject::MailTo(_)) { MAIL_WINDOW } else { WINDOW };
-        let until = now.checked_add(window).unwrap_or(now);
-        failed_attempts::add(tx, tenant_id, &subject.key(), now, until)?;
+        add(tx, tenant_id, now, subject)?;
     }
     Ok(())
 }
@@ -103,8 +116,12 @@ pub fn count_within(
     now: Timestamp,
     subject: &Subject<'_>,
 ) -> Outcome<bool> {
-    let until = now.checked_add(WINDOW).unwrap_or(now);
-    Ok(failed_attempts::add(tx, tenant_id, &subject.key(), now, until)? <= subject.limit())
+    Ok(add(tx, tenant_id, now, subject)? <= subject.limit())
+}
+
+fn add(tx: &mut dyn Connection, tenant_id: TenantId, now: Timestamp, subject: &Subject<'_>) -> Outcome<i64> {
+    let until = now.checked_add(subject.window()).unwrap_or(now);
+    Ok(failed_attempts::add(tx, tenant_id, &subject.key(), now, until)?)
 }
 
 /// Forgets what was counted, after an attempt that was right.

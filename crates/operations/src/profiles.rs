@@ -264,7 +264,7 @@ pub fn convert_from_personal(
 }
 
 /// Changes a profile, and tells its other managers; the user of a personal one follows. Only those who manage the broker
-/// say who is a provider.
+/// say who is a provider, or change by what the user of another's personal profile logs in.
 pub fn change(
     tx: &mut dyn Connection,
     tenant: &Tenant,
@@ -295,6 +295,7 @@ pub fn change(
             full_name: fields.name.clone().map(Some),
             ..users::PersonFields::default()
         };
+        users::check_may_change(tx, Scene { tenant, caller, now }, (actor, &owner), &person)?;
         users::save(tx, tenant_id, caller, now, &owner.username, &person)?;
     }
     let stored = save(tx, tenant_id, caller, now, id, fields)?;

@@ -1,9 +1,10 @@
 //! Mail that tells people of roles: whoever was given one, and the managers who are asked for one.
 
-use crate::mails;
+use crate::guessing::{self, Subject};
 use crate::roles::{Granted, Scene};
 use crate::sites::MANAGER;
 use crate::verification::{self, site_name};
+use crate::{access, mails};
 use billing::organization::Organization;
 use billing::text;
 use jiff::SignedDuration;
@@ -21,12 +22,15 @@ const ADDRESS_LIMIT: usize = 254;
 /// Mails to a user about his role on an organization, or to its managers, that are sent in an hour.
 const MAILS_LIMIT: i64 = 10;
 
-/// Whether one more mail about a role may be sent: whoever gives one or asks for one could else fill a stranger's mailbox.
-/// It counts also for the next role of the same user there.
-fn may_send(tx: &mut dyn Connection, scene: Scene<'_>, what: &str, role: &Role) -> Outcome<bool> {
-    let until = scene.now.checked_add(SignedDuration::from_hours(1)).unwrap_or(scene.now);
+/// Whether `by` may cause one more mail about a role: whoever gives one or asks for one could else fill a stranger's
+/// mailbox, or many. It counts also for the next role of the same user there. The site invites as many as it wants.
+fn may_send(tx: &mut dyn Connection, scene: Scene<'_>, by: &User, what: &str, role: &Role) -> Outcome<bool> {
+    let Scene { tenant, now, .. } = scene;
+    let until = now.checked_add(SignedDuration::from_hours(1)).unwrap_or(now);
     let subject = format!("{what}:{}:{}", role.organization_id, role.user_id);
-    Ok(failed_attempts::add(tx, scene.tenant.tenant_id, &subject, scene.now, until)? <= MAILS_LIMIT)
+    Ok(failed_attempts::add(tx, tenant.tenant_id, &subject, now, until)? <= MAILS_LIMIT
+        && (guessing::count_within(tx, tenant.tenant_id, now, &Subject::RoleMailBy(by.id))?
+            || access::manages(tx, tenant, now, by, tenant.id)?))
 }
 
 /// Tells a user of a role that `by` gave him, with the address under which he accepts it if it is an invitation; one who
@@ -41,7 +45,10 @@ pub fn granted(
     base: Option<&str>,
 ) -> Outcome<bool> {
     let Granted { role, user, organization, .. } = granted;
-    if !may_send(tx, scene, "granted", role)? {
+    let address = user.email.as_deref().unwrap_or_default();
+    if !may_send(tx, scene, by, "granted", role)?
+        || !guessing::count_within(tx, scene.tenant.tenant_id, scene.now, &Subject::RoleMailTo(address))?
+    {
         return Ok(false);
     }
     let path =
@@ -76,17 +83,18 @@ pub fn accepted(tx: &mut dyn Connection, scene: Scene<'_>, accepted: &Granted) -
     Ok(())
 }
 
-/// Asks the managers of an organization for the role that a user wants there; not those who do not want such mail. False
+/// Asks the managers of an organization for the role that a user wants there, as `by` says; not those who do not want such mail. False
 /// when so many mails were sent that this one is not.
 pub fn requested(
     tx: &mut dyn Connection,
     scene: Scene<'_>,
+    by: &User,
     asked: &Granted,
     message: Option<&str>,
     base: Option<&str>,
 ) -> Outcome<bool> {
     let Granted { role, user, organization, .. } = asked;
-    if !may_send(tx, scene, "requested", role)? {
+    if !may_send(tx, scene, by, "requested", role)? {
         return Ok(false);
     }
     let slug = kind(tx, scene, role)?.map_or_else(|| MANAGER.to_owned(), |kind| kind.slug);

@@ -1,5 +1,6 @@
 //! Users as people: what is known of them, what mail they want, and their leaving.
 
+use crate::access::{self, Demand, Guard, Target};
 use crate::role_kinds::Scene;
 use crate::verification::site_name;
 use crate::{mails, organizations, profiles, record_of_tenant, roles, verification};
@@ -7,7 +8,7 @@ use billing::organization::EMAIL_LIMIT;
 use billing::organization::check_slug;
 use billing::person::{check_login_name, check_person};
 use billing::phone::parse_phone;
-use billing::{Caller, ChangeType, ObjectType, Refusal, Tenant, TenantId, text};
+use billing::{Caller, ChangeType, ObjectType, Refusal, TenantId, text};
 use jiff::Timestamp;
 use serde_json::json;
 use storage::audit::{self, Event};
@@ -209,15 +210,32 @@ pub struct Codes {
     pub phone: Option<String>,
 }
 
-/// [`change`] with proof that an address is the user's. A refusal inside of what is returned is to be committed.
+/// Refuses a change, by `actor`, of what another user is found by when he logs in, except by those who manage the site: a
+/// manager of some profile that the user has a role on would become him with an address of his own.
+pub(crate) fn check_may_change(
+    tx: &mut dyn Connection,
+    scene: Scene<'_>,
+    (actor, user): (&User, &User),
+    fields: &PersonFields,
+) -> Outcome<()> {
+    if actor.id == user.id || !fields.changes_login(user) {
+        return Ok(());
+    }
+    let demand = Demand::write(Guard::Broker).frictionless();
+    access::check(tx, scene.tenant, scene.now, actor, demand, Target::default())
+}
+
+/// [`change`] by `actor`, with proof that an address is the user's. Refuses another's login unless `actor` manages the
+/// site. A refusal inside of what is returned is to be committed.
 pub fn change_by_codes(
     tx: &mut dyn Connection,
     scene: Scene<'_>,
-    user: &User,
+    (actor, user): (&User, &User),
     fields: &PersonFields,
     codes: &Codes,
 ) -> Outcome<Result<User, Refusal>> {
     let Scene { tenant, caller, now } = scene;
+    check_may_change(tx, scene, (actor, user), fields)?;
     if codes.phone.is_some() {
         return Ok(Err(Refusal::CodeWrong));
     }
@@ -276,18 +294,13 @@ fn warn(tx: &mut dyn Connection, now: Timestamp, user: &User, before: &str) -> O
 
 /// Lets a user go: what is known of him is forgotten, with his roles, keys, sessions and signatures, and his personal
 /// profile is archived.
-pub fn delete(
-    tx: &mut dyn Connection,
-    tenant: &Tenant,
-    caller: &Caller,
-    now: Timestamp,
-    username: &str,
-) -> Outcome<()> {
-    let user = crate::access::user(tx, tenant.tenant_id, username)?;
+pub fn delete(tx: &mut dyn Connection, scene: Scene<'_>, username: &str) -> Outcome<()> {
+    let Scene { tenant, caller, now } = scene;
+    let user = access::user(tx, tenant.tenant_id, username)?;
     match storage::profiles::of_person(tx, tenant.tenant_id, user.id)? {
         // The user goes with his profile.
         Some(profile) => profiles::delete(tx, tenant, caller, now, profile.organization.organization.id),
-        None => archive(tx, Scene { tenant, caller, now }, &user),
+        None => archive(tx, scene, &user),
     }
 }
 

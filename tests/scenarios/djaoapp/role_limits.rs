@@ -188,3 +188,108 @@ fn roles_end_with_the_profile_and_with_the_user() {
         aide.delete("/api/users/aide").status(400);
     });
 }
+
+#[test]
+fn naming_somebody_tells_no_more_of_him_than_anybody_knows() {
+    scenario(|world| {
+        let site = Site::new(world);
+        let (ann, boss) = (site.user("ann"), site.manager("boss"));
+        let acme = profile(&ann, "ann", "Acme");
+        let secret = json!({ "phone": "+33142685300", "extra": "secret", "lang": "fr" });
+        site.user("bob").patch("/api/users/bob", secret).status(200);
+        let whole = boss.get("/api/users/bob").status(200).json();
+        let mut short = whole.clone();
+        for (name, value) in short.as_object_mut().unwrap() {
+            match name.as_str() {
+                "email" | "phone" | "extra" | "last_login" => *value = Value::Null,
+                "lang" => *value = json!("en"),
+                _ => {}
+            }
+        }
+        let guest = json!({ "title": "Guest", "skip_optin_on_grant": true });
+        ann.post(format!("/api/profile/{acme}/roles/describe"), guest).status(201);
+        for kind in ["contributor", "guest"] {
+            let path = format!("/api/profile/{acme}/roles/{kind}");
+            let user = |value: Value| value["user"].clone();
+            assert_eq!(user(ann.post(&path, json!({ "slug": "bob" })).status(201).json()), short);
+            let mut named = short.clone();
+            named["email"] = json!("bob@people.test");
+            assert_eq!(
+                user(ann.post(&path, json!({ "email": "BOB@people.test" })).status(200).json()),
+                named
+            );
+            assert_eq!(user(ann.get(format!("{path}/bob")).status(200).json()), short);
+            assert_eq!(ann.get(format!("{path}?q=bob")).status(200).json()["results"][0]["user"], short);
+            assert_eq!(user(boss.get(format!("{path}/bob")).status(200).json()), whole);
+            ann.delete(format!("{path}/bob")).status(204);
+        }
+    });
+}
+
+#[test]
+fn who_shares_a_profile_with_somebody_neither_becomes_him_nor_ends_him() {
+    scenario(|world| {
+        let site = Site::new(world);
+        let (ann, bob, boss) = (site.user("ann"), site.user("bob"), site.manager("boss"));
+        let acme = profile(&ann, "ann", "Acme");
+        site.give_role("bob", &acme, "contributor");
+        let own = json!({ "full_name": "bob", "type": "personal", "email": "bob@people.test" });
+        bob.post("/api/users/bob/profiles", own).status(201);
+        site.give_role("ann", "bob", "manager");
+        for change in [
+            json!({ "email": "ann2@people.test" }),
+            json!({ "phone": "+33142685300" }),
+            json!({ "slug": "bob2" }),
+        ] {
+            ann.patch("/api/profile/bob", change.clone()).status(403);
+            boss.patch("/api/profile/bob", change).status(200);
+            let before = json!({ "email": "bob@people.test", "phone": null, "slug": "bob" });
+            boss.patch("/api/profile/bob2", before.clone());
+            boss.patch("/api/profile/bob", before).status(200);
+        }
+        let harmless = json!({ "full_name": "Bob", "email": "bob@people.test", "locality": "Rome" });
+        ann.put("/api/profile/bob", harmless).status(200);
+        assert_eq!(bob.get("/api/users/bob").status(200).json()["full_name"], "Bob");
+        ann.delete("/api/users/bob").status(403);
+        ann.delete("/api/profile/bob").status(403);
+        bob.patch("/api/profile/bob", json!({ "email": "bob2@people.test" })).status(200);
+        assert_eq!(bob.get("/api/users/bob").status(200).json()["email"], "bob2@people.test");
+        boss.delete("/api/profile/bob").status(204);
+        bob.get("/api/users/bob").status(403);
+        site.user("carl").delete("/api/users/carl").status(204);
+    });
+}
+
+#[test]
+fn nobody_sends_mail_to_the_world_by_giving_roles() {
+    scenario(|world| {
+        let site = Site::new(world);
+        let (ann, boss) = (site.user("ann"), site.manager("boss"));
+        let acme = profile(&ann, "ann", "Acme");
+        let path = format!("/api/profile/{acme}/roles/contributor?force=1");
+        let stranger = |number: u32| json!({ "email": format!("s{number}@else.test") });
+        for number in 0..50 {
+            ann.post(&path, stranger(number)).status(201);
+        }
+        ann.post(&path, stranger(50)).status(429);
+        boss.get("/api/users/s50").status(404);
+        // The site goes on; and so does she after an hour.
+        boss.post(&path, stranger(50)).status(201);
+        site.wait_minutes(61);
+        ann.post(&path, stranger(51)).status(201);
+
+        // Of many profiles, too, one address gets twenty an hour.
+        site.user("bob");
+        for name in ["Beta", "Gamma"] {
+            let role = format!("/api/profile/{}/roles/contributor", profile(&boss, "boss", name));
+            boss.post(&role, json!({ "slug": "bob" })).status(201);
+            for _ in 0..9 {
+                boss.post(format!("{role}/bob"), json!({})).status(200);
+            }
+        }
+        let role = format!("/api/profile/{acme}/roles/contributor");
+        ann.post(&role, json!({ "slug": "bob" })).status(201);
+        ann.post(format!("{role}/bob"), json!({})).status(429);
+        assert_eq!(site.mails_to("bob@people.test").len(), 20);
+    });
+}
