@@ -13,7 +13,7 @@ use crate::shapes::{ProfileDetail, ProfileWhole};
 use axum::extract::{Path, State};
 use axum::routing::{delete, get, patch, post, put};
 use billing::Refusal;
-use billing::organization::Kind;
+use billing::organization::{Kind, Organization};
 use edge::{Reply, Route, SharedEdge, route};
 use http::StatusCode;
 use operations::access::{Demand, Guard};
@@ -140,7 +140,7 @@ async fn save(edge: SharedEdge, member: Member, slug: String, members: Members, 
             fields::require(&members, "full_name")?;
         }
         let fields = profile_fields(&members)?;
-        guard_login(tx, &member, &organization, &fields)?;
+        guard_email(tx, &member, &organization, &fields)?;
         let (tenant, caller, now) = (&member.session.tenant, &member.session.caller, member.session.now);
         let who = (&member.login.user, organization.id);
         let profile = profiles::change(tx, tenant, caller, now, who, &fields)?;
@@ -151,9 +151,8 @@ async fn save(edge: SharedEdge, member: Member, slug: String, members: Members, 
     Ok(edge.write(&session, &ERRORS, work).await)
 }
 
-/// Refuses to change by what the user of a personal profile logs in, as at the user himself: not to programs, nor to
-/// those who only manage the profile, who would become him.
-fn guard_login(
+/// Refuses to change the e-mail of the user of a personal profile to programs, as at the user himself.
+fn guard_email(
     tx: &mut dyn Connection,
     member: &Member,
     organization: &Organization,
@@ -162,17 +161,9 @@ fn guard_login(
     let owner_id = organization.owner_id.filter(|_| organization.kind == Kind::Personal);
     let Some(owner_id) = owner_id else { return Ok(()) };
     let Some(owner) = storage::users::by_id(tx, owner_id)? else { return Ok(()) };
-    let person = PersonFields {
-        username: fields.slug.clone().filter(|slug| *slug != organization.slug),
-        email: fields.email.clone(),
-        phone: fields.phone.clone(),
-        ..PersonFields::default()
-    };
+    let person = PersonFields { email: fields.email.clone(), ..PersonFields::default() };
     if person.changes_email(&owner) {
         guards::refuse_program(member)?;
-    }
-    if owner.id != member.login.user.id && person.changes_login(&owner) {
-        open_to(tx, member, &organization.slug, Demand::write(Guard::Broker).frictionless())?;
     }
     Ok(())
 }
