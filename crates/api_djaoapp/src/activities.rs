@@ -231,7 +231,7 @@ async fn list_contacts(
         let tenant = &member.session.tenant;
         let mut list = role_lists::contacts_of(tx.engine(), tenant.tenant_id, organization.id);
         let zone = paging::zone(tx, tenant)?;
-        if let Err(early) = paging::apply(&query, &mut list, &CONTACTS, &zone, None) {
+        if let Err(early) = paging::apply_to_users(tx, &query, &mut list, &CONTACTS, &zone, None)? {
             return Ok(early.0);
         }
         paging::answer(tx, &query, &member.base, &list, |tx, window| {

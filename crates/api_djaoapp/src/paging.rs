@@ -36,6 +36,19 @@ pub(crate) fn apply_to_profiles(
     Ok(arrange(query, list, &PROFILES, zone, None))
 }
 
+/// [`apply`] to a list of users, whose search has an index.
+pub(crate) fn apply_to_users(
+    tx: &mut dyn Connection,
+    query: &ListQuery,
+    list: &mut List,
+    spec: &Spec,
+    zone: &TimeZone,
+    until: Option<Timestamp>,
+) -> Outcome<Result<(), Early>> {
+    storage::people::search(tx, list, &query.fields(&names(spec.searched)), &terms(query, spec))?;
+    Ok(arrange(query, list, spec, zone, until))
+}
+
 fn names(columns: &'static [Column]) -> Vec<&'static str> {
     columns.iter().map(|(name, _)| *name).collect()
 }

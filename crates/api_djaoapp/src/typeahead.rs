@@ -64,7 +64,7 @@ async fn accounts(State(edge): State<SharedEdge>, member: Member, query: ListQue
         if let Some(profiles) = &mut found {
             let mut users = storage::people::list(tx.engine(), USERS, tenant.tenant_id);
             storage::people::without_profile(&mut users, tenant.tenant_id);
-            if let Err(early) = paging::apply(&query, &mut users, &USERS, &zone, None) {
+            if let Err(early) = paging::apply_to_users(tx, &query, &mut users, &USERS, &zone, None)? {
                 return Ok(early.0);
             }
             match few_users(tx, &users, limit)? {
@@ -113,7 +113,7 @@ async fn found_users(State(edge): State<SharedEdge>, member: Member, query: List
         let mut list = storage::people::list(tx.engine(), USERS, tenant.tenant_id);
         // Whoever joins in this very moment is there.
         let until = now.checked_add(jiff::SignedDuration::from_micros(1)).unwrap_or(now);
-        if let Err(early) = paging::apply(&query, &mut list, &USERS, &zone, Some(until)) {
+        if let Err(early) = paging::apply_to_users(tx, &query, &mut list, &USERS, &zone, Some(until))? {
             return Ok(early.0);
         }
         let limit = paging::candidates_limit(&query, &USERS);

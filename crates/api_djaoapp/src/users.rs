@@ -72,7 +72,7 @@ pub(crate) async fn list(State(edge): State<SharedEdge>, member: Member, query: 
         let tenant = &member.session.tenant;
         let mut list = storage::people::list(tx.engine(), CONTACTS, tenant.tenant_id);
         let zone = paging::zone(tx, tenant)?;
-        if let Err(early) = paging::apply(&query, &mut list, &CONTACTS, &zone, None) {
+        if let Err(early) = paging::apply_to_users(tx, &query, &mut list, &CONTACTS, &zone, None)? {
             return Ok(early.0);
         }
         paging::answer(tx, &query, &member.base, &list, |tx, window| {

@@ -7,7 +7,7 @@ use operations::due_work::{self, Done, HANDLERS};
 use operations::mails;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use storage::due_work::DueWork;
+use storage::due_work::{DueWork, Lane};
 use storage::{Error, Outcome};
 
 /// How long the worker rests when there was nothing to do. Work scheduled meanwhile is late by this at most.
@@ -25,13 +25,19 @@ const PAGE: usize = 1_000;
 /// How many rounds pass until the server's own chores are looked after again.
 const CHORES_EVERY: u32 = 600;
 
-/// Does due work until the server ends. Any number of nodes may: each piece is done once.
+/// Does due work until the server ends. Any number of nodes may: each piece is done once. Mail has a lane of its own: a
+/// mail server that is slow or silent holds nothing else up.
 pub async fn work_forever(edge: SharedEdge) {
+    tokio::spawn(work_in_lane(Arc::clone(&edge), Lane::Mail));
+    work_in_lane(edge, Lane::Other).await;
+}
+
+async fn work_in_lane(edge: SharedEdge, lane: Lane) {
     for round in 0u32.. {
-        if round % CHORES_EVERY == 0 {
+        if round % CHORES_EVERY == 0 && lane == Lane::Other {
             look_after_chores(&edge).await;
         }
-        match edge.run_due_work().await {
+        match edge.run_due_work(lane).await {
             Ok(true) => {}
             Ok(false) => tokio::time::sleep(REST).await,
             Err(error) => {
@@ -52,17 +58,17 @@ async fn look_after_chores(edge: &Edge) {
 
 impl Edge {
     /// One round, in which each tenant that has work to do now has one turn. Says whether there may be more.
-    async fn run_due_work(&self) -> Outcome<bool> {
+    async fn run_due_work(&self, lane: Lane) -> Outcome<bool> {
         let now = operations::clock::real();
         let (mut after, mut more) = (None, false);
         loop {
             let page = i64::try_from(PAGE).unwrap_or(i64::MAX);
             let find = move |tx: &mut dyn storage::Connection| {
-                Ok(storage::due_work::due_tenants(tx, now, after, page)?)
+                Ok(storage::due_work::due_tenants(tx, lane, now, after, page)?)
             };
             let tenants = self.store.read(find).await?;
             for tenant_id in &tenants {
-                more |= self.take_turn(*tenant_id).await;
+                more |= self.take_turn(*tenant_id, lane).await;
             }
             if tenants.len() < PAGE {
                 return Ok(more);
@@ -108,9 +114,9 @@ impl Edge {
 
     /// One tenant's turn. Says whether a piece was tried. What the storage keeps from being tried stays due; the others
     /// have their turns all the same.
-    async fn take_turn(&self, tenant_id: TenantId) -> bool {
+    async fn take_turn(&self, tenant_id: TenantId, lane: Lane) -> bool {
         for tried in 0..TURN {
-            match self.do_next(move |tx| due_work::run_next(tx, tenant_id, HANDLERS)).await {
+            match self.do_next(move |tx| due_work::run_next(tx, tenant_id, lane, HANDLERS)).await {
                 Ok(true) => {}
                 Ok(false) => return tried > 0,
                 Err(error) => {
@@ -160,7 +166,9 @@ impl Edge {
         let (tenant_id, until) = (tenant.tenant_id, operations::clock::now(&tenant));
         let begun = Instant::now();
         loop {
-            let step = move |tx: &mut dyn storage::Connection| due_work::run_next(tx, tenant_id, HANDLERS);
+            let step = move |tx: &mut dyn storage::Connection| {
+                due_work::run_next(tx, tenant_id, Lane::All, HANDLERS)
+            };
             let wanting = move |tx: &mut dyn storage::Connection| {
                 let is_under_way = storage::due_work::is_under_way(tx, tenant_id, until)?;
                 Ok(is_under_way || storage::due_work::is_due(tx, tenant_id, until)?)

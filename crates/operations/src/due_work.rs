@@ -10,7 +10,7 @@ use billing::time::to_micros;
 use billing::{Tenant, TenantId};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use storage::due_work::{self, DueWork, NewDueWork};
+use storage::due_work::{self, DueWork, Lane, NewDueWork};
 use storage::{Connection, Error, Outcome, StoreError};
 use uuid::Uuid;
 
@@ -74,18 +74,23 @@ pub fn schedule(
     Ok(())
 }
 
-/// Does the tenant's next piece whose time has come, if there is one. The work of a tenant who cannot be read fails,
+/// Does the tenant's next piece of a lane whose time has come, if there is one. The work of a tenant who cannot be read fails,
 /// piece by piece, for that reason.
-pub fn run_next(tx: &mut dyn Connection, tenant_id: TenantId, handlers: Handlers) -> Outcome<Option<Done>> {
+pub fn run_next(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    lane: Lane,
+    handlers: Handlers,
+) -> Outcome<Option<Done>> {
     let tenant = match tenant(tx, tenant_id) {
         Ok(tenant) => tenant,
         Err(Error::Store(error @ (StoreError::Corrupt(_) | StoreError::Decode { .. }))) => {
-            return fail_next(tx, tenant_id, &error.into());
+            return fail_next(tx, tenant_id, lane, &error.into());
         }
         Err(error) => return Err(error),
     };
     let now = clock::now(&tenant);
-    match due_work::claim(tx, tenant_id, now)? {
+    match due_work::claim(tx, tenant_id, lane, now)? {
         Some(work) => {
             // On a clock that was moved, time is a story: a piece sees the time at which it was due.
             let now = if tenant.clock_offset.is_zero() { now } else { work.run_at };
@@ -104,7 +109,7 @@ pub fn run_next_until(
     handlers: Handlers,
 ) -> Outcome<Option<Done>> {
     let mut tenant = tenant(tx, tenant_id)?;
-    let Some(work) = due_work::claim(tx, tenant_id, target)? else { return Ok(None) };
+    let Some(work) = due_work::claim(tx, tenant_id, Lane::All, target)? else { return Ok(None) };
     let now = work.run_at;
     if now > clock::now(&tenant) {
         tenant.clock_offset = set_clock(tx, tenant_id, now)?;
@@ -190,10 +195,15 @@ fn fail(tx: &mut dyn Connection, work: DueWork, now: Timestamp, error: &Error) -
 }
 
 /// Fails the next piece of a tenant of whom no more is known than perhaps how far his clock stands from the real one.
-fn fail_next(tx: &mut dyn Connection, tenant_id: TenantId, error: &Error) -> Outcome<Option<Done>> {
+fn fail_next(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    lane: Lane,
+    error: &Error,
+) -> Outcome<Option<Done>> {
     let offset = storage::tenants::clock_offset(tx, tenant_id).unwrap_or(SignedDuration::ZERO);
     let now = clock::now(&Tenant { clock_offset: offset, ..Tenant::server() });
-    due_work::claim(tx, tenant_id, now)?.map(|work| fail(tx, work, now, error)).transpose()
+    due_work::claim(tx, tenant_id, lane, now)?.map(|work| fail(tx, work, now, error)).transpose()
 }
 
 /// When a piece that failed once more is tried again; `None` when it was tried often enough.

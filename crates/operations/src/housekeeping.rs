@@ -1,4 +1,5 @@
-//! What the server throws away by itself: idempotency keys, sessions that ended, work that was done long ago.
+//! What the server throws away by itself: idempotency keys, sessions that ended, mail and work that were done long
+//! ago.
 
 use billing::{Tenant, TenantId};
 use jiff::{SignedDuration, Timestamp};
@@ -16,6 +17,9 @@ const IDEMPOTENCY_KEYS_KEPT: SignedDuration = SignedDuration::from_hours(24);
 
 /// How long work that was done can be looked at.
 const DONE_WORK_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// How long it is known to whom which mail was sent.
+const MAILS_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// From one turn to the next.
 const PAUSE: SignedDuration = SignedDuration::from_hours(1);
@@ -38,6 +42,7 @@ pub(crate) fn run(tx: &mut dyn Connection, _: &Tenant, _: &DueWork, now: Timesta
         storage::sessions::forget(tx, now, BATCH)?,
         storage::verification_codes::forget(tx, now, BATCH)?,
         storage::failed_attempts::forget(tx, now, BATCH)?,
+        storage::mails::forget_sent(tx, before(MAILS_KEPT), BATCH)?,
         storage::due_work::forget_done(tx, before(DONE_WORK_KEPT), BATCH)?,
     ];
     let more = removed.iter().any(|rows| i64::try_from(*rows).is_ok_and(|rows| rows >= BATCH));

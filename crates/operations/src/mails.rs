@@ -12,7 +12,7 @@ use storage::{Connection, Outcome, StoreError};
 use uuid::Uuid;
 
 /// The kind of due work.
-pub const KIND: &str = "MAIL";
+pub const KIND: &str = storage::due_work::MAIL;
 
 /// Another node takes a mail for unsent when the one that had begun to send it was silent for so long.
 pub(crate) const LEASE: SignedDuration = SignedDuration::from_mins(5);

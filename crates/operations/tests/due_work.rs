@@ -10,7 +10,8 @@ use operations::tenants::{NewTenant, create};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use storage::due_work::{DueWork, FailedWork};
+use storage::due_work::{DueWork, FailedWork, Lane};
+use storage::mails::Mail;
 use storage::{Connection, Outcome, Store, StoreError, StoreOptions};
 use testkit::PostgresCluster;
 use uuid::Uuid;
@@ -68,7 +69,9 @@ impl Book {
 
     /// The tenants found at `now` behind `after` when at most `limit` are asked for.
     fn due_tenants(&self, now: Timestamp, after: Option<TenantId>, limit: i64) -> Vec<TenantId> {
-        self.store.read_now(move |tx| Ok(storage::due_work::due_tenants(tx, now, after, limit)?)).unwrap()
+        self.store
+            .read_now(move |tx| Ok(storage::due_work::due_tenants(tx, Lane::All, now, after, limit)?))
+            .unwrap()
     }
 
     /// When the pieces in this state were scheduled and finished.
@@ -110,6 +113,90 @@ impl Book {
         let tenant_id = self.tenant_id;
         self.store.read_now(move |tx| Ok(storage::due_work::failed(tx, tenant_id, 0, 10)?)).unwrap()
     }
+}
+
+#[test]
+fn mail_holds_nothing_else_up() {
+    on_both(|book| {
+        let (tenant_id, now) = (book.tenant_id, book.at(20));
+        let tenants = |lane| {
+            let find =
+                move |tx: &mut dyn Connection| Ok(storage::due_work::due_tenants(tx, lane, now, None, 10)?);
+            book.store.read_now(find).unwrap()
+        };
+        let claimed = |lane| {
+            let claim = move |tx: &mut dyn Connection| {
+                Ok(storage::due_work::claim(tx, tenant_id, lane, now)?.map(|work| work.payload))
+            };
+            book.store.write_now(claim).unwrap()
+        };
+        book.schedule("MAIL", "letter", None, 5);
+        assert_eq!((tenants(Lane::Mail).len(), tenants(Lane::Other).len()), (1, 0));
+        book.schedule("NOTE", "bill", None, 10);
+        assert_eq!((tenants(Lane::Other).len(), tenants(Lane::All).len()), (1, 1));
+        assert_eq!(claimed(Lane::Other).as_deref(), Some("\"bill\""));
+        assert_eq!(claimed(Lane::Mail).as_deref(), Some("\"letter\""));
+        assert_eq!(claimed(Lane::All).as_deref(), Some("\"letter\""), "the oldest");
+    });
+}
+
+#[test]
+fn mail_that_was_sent_is_forgotten_after_thirty_days_and_none_is_exported() {
+    on_both(|book| {
+        let (tenant_id, now) = (book.tenant_id, operations::clock::real());
+        let sent = |days: i64| now.checked_sub(SignedDuration::from_hours(24 * days)).unwrap();
+        let mails = [("old@a.test", Some(sent(31))), ("new@a.test", Some(sent(29))), ("unsent@a.test", None)];
+        let write = move |tx: &mut dyn Connection| {
+            for (recipient, sent_at) in mails {
+                let mail = Mail {
+                    id: Uuid::new_v4(),
+                    template: "welcome".into(),
+                    recipient: recipient.into(),
+                    subject: "Hello".into(),
+                    body: "123456".into(),
+                    created_at: now,
+                    sent_at,
+                };
+                storage::mails::insert(tx, tenant_id, &mail)?;
+            }
+            schedule(tx, tenant_id, None, "MAIL", &"x", now)?;
+            schedule(tx, tenant_id, None, "NOTE", &"x", now)?;
+            operations::housekeeping::schedule(tx, now, now)
+        };
+        book.store.write_now(write).unwrap();
+        let left = move || {
+            let read = |tx: &mut dyn Connection| {
+                let rows = tx.query("SELECT recipient FROM mails ORDER BY record_id", &[])?;
+                let left = rows.into_iter().map(|mut row| row.next());
+                Ok(left.collect::<Result<Vec<String>, StoreError>>()?.join(" "))
+            };
+            book.store.read_now(read).unwrap()
+        };
+        assert_eq!(left(), "old@a.test new@a.test unsent@a.test");
+        let step = move |tx: &mut dyn Connection| {
+            operations::due_work::run_next(tx, TenantId::SERVER, Lane::Other, operations::due_work::HANDLERS)
+        };
+        assert!(matches!(book.store.write_now(step).unwrap(), Some(Done::Succeeded(_))));
+        assert_eq!(left(), "new@a.test unsent@a.test");
+
+        let export = move |tx: &mut dyn Connection| {
+            let mut lines = Vec::new();
+            let rows = operations::transfer::export(
+                tx,
+                &Caller::system(Uuid::new_v4()),
+                tenant_id,
+                &mut lines,
+                &|| {},
+            )?;
+            assert_eq!(rows, operations::transfer::count(tx, tenant_id)?);
+            Ok(String::from_utf8(lines).unwrap())
+        };
+        let export = book.store.read_now(export).unwrap();
+        assert!(
+            export.contains("NOTE") && !export.contains("a.test") && !export.contains("MAIL"),
+            "{export}"
+        );
+    });
 }
 
 #[test]
@@ -224,7 +311,8 @@ fn work_of_a_tenant_who_is_unknown_fails_for_that_reason() {
         let unknown = TenantId(987_654_321);
         let past = operations::clock::real().checked_sub(SignedDuration::from_hours(1)).unwrap();
         book.store.write_now(move |tx| schedule(tx, unknown, None, "NOTE", &"lost", past)).unwrap();
-        let step = move |tx: &mut dyn Connection| operations::due_work::run_next(tx, unknown, HANDLERS);
+        let step =
+            move |tx: &mut dyn Connection| operations::due_work::run_next(tx, unknown, Lane::All, HANDLERS);
         let done = book.store.write_now(step).unwrap();
         let Some(Done::Failed(work, reason)) = done else { panic!("{done:?}") };
         assert_eq!((work.tenant_id, work.attempts), (unknown, 0));
@@ -265,7 +353,7 @@ fn closing_an_account_and_its_worker_never_wait_for_each_other() {
         // As the worker does: first the piece, then, when the other waits for that, the account.
         let work = move |tx: &mut dyn Connection| {
             count.fetch_add(1, Ordering::Relaxed);
-            let piece = storage::due_work::claim(tx, tenant_id, until)?.unwrap();
+            let piece = storage::due_work::claim(tx, tenant_id, Lane::All, until)?.unwrap();
             let _ = claimed.send(());
             let waiting = "SELECT COUNT(*) FROM pg_locks
                            WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))";
@@ -293,7 +381,7 @@ fn who_holds_an_account_does_not_wait_for_what_a_worker_has_begun() {
         Ok(storage::due_work::remove_waiting_of_account(tx, tenant_id, account_id)?)
     };
     let worker = move |tx: &mut dyn Connection| {
-        storage::due_work::claim(tx, tenant_id, until)?.unwrap();
+        storage::due_work::claim(tx, tenant_id, Lane::All, until)?.unwrap();
         let node = Store::open(&url, StoreOptions::default())?;
         let removed = node.write_now(remove);
         node.close();
@@ -401,7 +489,7 @@ fn work_of_one_account_waits_while_another_node_does_what_comes_before_it() {
         (book.tenant_id, book.at(60), Some(Uuid::new_v4()), book.url.clone());
     book.schedule("NOTE", "second", account, 20);
     book.schedule("NOTE", "first", account, 10);
-    let claim = move |tx: &mut dyn Connection| Ok(storage::due_work::claim(tx, tenant_id, until)?);
+    let claim = move |tx: &mut dyn Connection| Ok(storage::due_work::claim(tx, tenant_id, Lane::All, until)?);
     let worker = move |tx: &mut dyn Connection| {
         let first = claim(tx)?.unwrap();
         assert_eq!(first.payload, "\"first\"");
@@ -424,7 +512,7 @@ fn the_servers_chores_wait_once_and_come_back() {
         };
         book.store.write_now(twice).unwrap();
         let step = move |tx: &mut dyn Connection| {
-            operations::due_work::run_next(tx, TenantId::SERVER, operations::due_work::HANDLERS)
+            operations::due_work::run_next(tx, TenantId::SERVER, Lane::All, operations::due_work::HANDLERS)
         };
         assert!(matches!(book.store.write_now(step).unwrap(), Some(Done::Succeeded(_))));
         assert_eq!(book.store.write_now(step).unwrap(), None, "the next turn is an hour away");

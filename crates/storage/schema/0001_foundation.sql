@@ -47,6 +47,7 @@ CREATE TABLE users (
   phone_verified_at BIGINT,
   otp_secret TEXT,
   last_login_at BIGINT,
+  search_text TEXT NOT NULL,
   is_active BOOLEAN NOT NULL,
   created_by TEXT NOT NULL,
   created_at BIGINT NOT NULL,
@@ -451,7 +452,11 @@ CREATE TABLE due_work (
 );
 CREATE INDEX due_work_by_time ON due_work (tenant_id, run_at, record_id) WHERE state = 'WAITING';
 CREATE INDEX due_work_by_account ON due_work (tenant_id, account_id, due_at, record_id) WHERE state = 'WAITING';
-CREATE INDEX due_work_of_all_tenants ON due_work (run_at) WHERE state = 'WAITING';
+-- Mail waits long when a mail server is silent; whoever looks for other work does not walk over it.
+CREATE INDEX due_work_by_time_mail ON due_work (tenant_id, run_at, record_id) WHERE state = 'WAITING' AND kind = 'MAIL';
+CREATE INDEX due_work_by_time_other ON due_work (tenant_id, run_at, record_id)
+  WHERE state = 'WAITING' AND kind <> 'MAIL';
+CREATE INDEX due_work_of_all_tenants ON due_work (run_at, tenant_id, kind) WHERE state = 'WAITING';
 CREATE INDEX due_work_failed ON due_work (tenant_id, record_id) WHERE state = 'FAILED';
 CREATE INDEX due_work_done ON due_work (finished_at) WHERE state = 'DONE';
 -- The server's own chores wait once each, however many nodes ask for them.

@@ -132,6 +132,7 @@ CREATE TABLE mails (
   created_at BIGINT NOT NULL,
   sent_at BIGINT
 );
+CREATE INDEX mails_by_sending ON mails (sent_at) WHERE sent_at IS NOT NULL;
 
 -- Kinds of mail that a user does not want.
 CREATE TABLE muted_notifications (

@@ -5,6 +5,31 @@ use billing::TenantId;
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
+/// The kind of work that sends mail: a mail server may let it wait long.
+pub const MAIL: &str = "MAIL";
+
+/// Which work is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// Any.
+    All,
+    /// Mail.
+    Mail,
+    /// All but mail.
+    Other,
+}
+
+impl Lane {
+    /// The condition, as the indexes spell it.
+    fn condition(self) -> &'static str {
+        match self {
+            Lane::All => "",
+            Lane::Mail => "AND kind = 'MAIL'",
+            Lane::Other => "AND kind <> 'MAIL'",
+        }
+    }
+}
+
 /// A piece of work to schedule.
 #[derive(Clone, Copy, Debug)]
 pub struct NewDueWork<'a> {
@@ -88,18 +113,19 @@ const IS_FIRST_OF_ACCOUNT: &str = "NOT EXISTS (
     WHERE earlier.tenant_id = due_work.tenant_id AND earlier.account_id = due_work.account_id
       AND earlier.state = 'WAITING' AND (earlier.due_at, earlier.record_id) < (due_work.due_at, due_work.record_id))";
 
-/// Takes the tenant's next piece that is to be tried at `until` or before, for this transaction alone: other nodes pass
+/// Takes the tenant's next piece of a lane that is to be tried at `until` or before, for this transaction alone: other nodes pass
 /// over it until the transaction ends. It is the first of its account that is not done. A piece that cannot be read is
 /// marked FAILED, so that the others have their turns.
 pub fn claim(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
+    lane: Lane,
     until: Timestamp,
 ) -> Result<Option<DueWork>, StoreError> {
-    let skip_locked = skip_locked(tx.engine());
+    let (skip_locked, kinds) = (skip_locked(tx.engine()), lane.condition());
     let sql = format!(
         "SELECT record_id, {COLUMNS} FROM due_work
-         WHERE tenant_id = $1 AND state = 'WAITING' AND run_at <= $2 AND {IS_FIRST_OF_ACCOUNT}
+         WHERE tenant_id = $1 AND state = 'WAITING' AND run_at <= $2 {kinds} AND {IS_FIRST_OF_ACCOUNT}
          ORDER BY run_at, record_id LIMIT 1 {skip_locked}"
     );
     while let Some(mut row) = tx.query_optional(&sql, &[tenant_id.0.into(), until.into()])? {
@@ -183,28 +209,29 @@ pub fn fail(
     Ok(())
 }
 
-/// The tenants behind `after` that have work to try now, in order of their numbers, at most `limit`; `real_now` is the
+/// The tenants behind `after` that have work of a lane to try now, in order of their numbers, at most `limit`; `real_now` is the
 /// real time, and each tenant's clock counts. A tenant whose work all waits for an earlier piece's next attempt is found
 /// as well, and then has nothing to claim. Page by page one comes by every tenant, however much others have to do.
 pub fn due_tenants(
     tx: &mut dyn Connection,
+    lane: Lane,
     real_now: Timestamp,
     after: Option<TenantId>,
     limit: i64,
 ) -> Result<Vec<TenantId>, StoreError> {
-    let after = after.map_or(i64::MIN, |tenant_id| tenant_id.0);
-    let rows = tx.query(
+    let (after, kinds) = (after.map_or(i64::MIN, |tenant_id| tenant_id.0), lane.condition());
+    let sql = format!(
         "SELECT tenant_id FROM due_work
-         WHERE state = 'WAITING' AND run_at <= $1 AND tenant_id > $2 AND NOT EXISTS (
+         WHERE state = 'WAITING' AND run_at <= $1 {kinds} AND tenant_id > $2 AND NOT EXISTS (
              SELECT 1 FROM tenants t WHERE t.record_id = due_work.tenant_id AND t.clock_offset_micros <> 0)
          UNION
          SELECT t.record_id FROM tenants t
          WHERE t.clock_offset_micros <> 0 AND t.record_id > $2 AND EXISTS (
-             SELECT 1 FROM due_work w WHERE w.tenant_id = t.record_id AND w.state = 'WAITING'
+             SELECT 1 FROM due_work w WHERE w.tenant_id = t.record_id AND w.state = 'WAITING' {kinds}
                                         AND w.run_at <= $1 + t.clock_offset_micros)
-         ORDER BY 1 LIMIT $3",
-        &[real_now.into(), after.into(), limit.into()],
-    )?;
+         ORDER BY 1 LIMIT $3"
+    );
+    let rows = tx.query(&sql, &[real_now.into(), after.into(), limit.into()])?;
     rows.into_iter().map(|mut row| Ok(TenantId(row.next()?))).collect()
 }
 

@@ -77,3 +77,12 @@ pub fn set_sent(
     )?;
     Ok(())
 }
+
+/// Forgets up to `limit` mails that were sent before `before`.
+pub fn forget_sent(tx: &mut dyn Connection, before: Timestamp, limit: i64) -> Result<u64, StoreError> {
+    tx.execute(
+        "DELETE FROM mails WHERE record_id IN (
+             SELECT record_id FROM mails WHERE sent_at < $1 ORDER BY sent_at LIMIT $2)",
+        &[before.into(), limit.into()],
+    )
+}

@@ -1,6 +1,7 @@
 //! Users as people: lists of them, changes of what is known of them, and their leaving.
 
 use crate::list::{List, Spec};
+use crate::search::{self, TextIndex};
 use crate::users::{self, User};
 use crate::{Connection, Engine, Param, StoreError, Value};
 use billing::TenantId;
@@ -51,6 +52,23 @@ pub fn list(engine: Engine, spec: Spec, tenant_id: TenantId) -> List {
     list
 }
 
+const INDEX: TextIndex = TextIndex {
+    column: "users.search_text",
+    from: "user_search CROSS JOIN users ON users.record_id = user_search.rowid",
+    table: "user_search",
+};
+
+/// Keeps only the users of whom one of these fields holds one of the terms, in any case.
+pub fn search(
+    tx: &mut dyn Connection,
+    list: &mut List,
+    fields: &[&str],
+    terms: &[String],
+) -> Result<(), StoreError> {
+    let is_all = fields.len() == USERS.searched.len();
+    search::narrow(tx, list, INDEX, (fields, is_all), terms)
+}
+
 /// Keeps only the users with an e-mail address who have no personal profile.
 pub fn without_profile(list: &mut List, tenant_id: TenantId) {
     let tenant = list.bind(Value::Integer(tenant_id.0));
@@ -70,7 +88,8 @@ pub fn update(tx: &mut dyn Connection, user: &User, now: Timestamp) -> Result<bo
     let person = &user.person;
     let changed = tx.execute(
         "UPDATE users SET username = $3, email = $4, full_name = $5, nick_name = $6, phone = $7, lang = $8,
-             picture = $9, extra = $10, email_verified_at = $11, phone_verified_at = $12, updated_at = $13
+             picture = $9, extra = $10, email_verified_at = $11, phone_verified_at = $12, updated_at = $13,
+             search_text = $14
          WHERE tenant_id = $1 AND id = $2 AND NOT EXISTS
              (SELECT 1 FROM users AS other WHERE other.tenant_id = $1 AND other.id <> $2
               AND (other.username = $3 OR other.email = $4 OR other.phone = $7))",
@@ -88,6 +107,7 @@ pub fn update(tx: &mut dyn Connection, user: &User, now: Timestamp) -> Result<bo
             person.email_verified_at.into(),
             person.phone_verified_at.into(),
             now.into(),
+            (&users::search_text(user)).into(),
         ],
     )?;
     Ok(changed == 1)
@@ -105,7 +125,8 @@ pub fn archive(
     tx.execute(
         "UPDATE users SET username = $3, is_active = $4, email = NULL, phone = NULL, full_name = NULL,
              nick_name = NULL, picture = NULL, extra = NULL, password_hash = NULL, otp_secret = NULL,
-             current_organization_id = NULL, email_verified_at = NULL, phone_verified_at = NULL, updated_at = $5
+             current_organization_id = NULL, email_verified_at = NULL, phone_verified_at = NULL, updated_at = $5,
+             search_text = ''
          WHERE tenant_id = $1 AND id = $2",
         &[tenant_id.0.into(), user_id.into(), username.into(), false.into(), now.into()],
     )?;

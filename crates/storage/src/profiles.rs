@@ -2,7 +2,8 @@
 
 use crate::list::{List, Spec};
 use crate::organizations::StoredOrganization;
-use crate::{Connection, Engine, Param, Row, StoreError, Value, organizations, search};
+use crate::search::{self, TextIndex};
+use crate::{Connection, Engine, Param, Row, StoreError, Value, organizations};
 use billing::TenantId;
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -70,6 +71,12 @@ pub fn list(engine: Engine, tenant_id: TenantId) -> List {
     list
 }
 
+const INDEX: TextIndex = TextIndex {
+    column: "o.search_text",
+    from: "organization_search CROSS JOIN organizations AS o ON o.record_id = organization_search.rowid",
+    table: "organization_search",
+};
+
 /// Keeps only the profiles of which one of these fields holds one of the terms, in any case.
 pub fn search(
     tx: &mut dyn Connection,
@@ -77,26 +84,7 @@ pub fn search(
     fields: &[&str],
     terms: &[String],
 ) -> Result<(), StoreError> {
-    if terms.is_empty() {
-        return Ok(());
-    }
-    // No field has two lines, but the text in which they are put together has.
-    let is_one_line = !terms.iter().any(|term| term.contains('\n'));
-    if is_one_line {
-        list.hold("o.search_text", terms);
-    }
-    if !is_one_line || fields.len() < PROFILES.searched.len() {
-        list.search(fields, terms);
-    }
-    if tx.engine() == Engine::Sqlite
-        && let Some(query) = search::index_query(tx, terms)?
-    {
-        let query = list.bind(Value::Text(query));
-        let from =
-            "organization_search CROSS JOIN organizations AS o ON o.record_id = organization_search.rowid";
-        list.look_up(from, format!("organization_search MATCH {query}"));
-    }
-    Ok(())
+    search::narrow(tx, list, INDEX, (fields, fields.len() == PROFILES.searched.len()), terms)
 }
 
 /// Keeps only the profiles that a user manages.

@@ -4,7 +4,8 @@
 //! trigrams, to which the newest accounts are added many at a time; PostgreSQL by a GIN index of `pg_trgm`. A needle
 //! of fewer than three characters has no trigram: then the tenant's accounts are read.
 
-use crate::{Connection, Engine, Param, StoreError};
+use crate::list::List;
+use crate::{Connection, Engine, Param, StoreError, Value};
 use std::collections::{BTreeSet, HashMap};
 
 /// Trigrams of a needle that are considered.
@@ -44,9 +45,49 @@ pub fn accounts_with(tx: &mut dyn Connection, needle: &str) -> Result<Haystack, 
     Ok(Haystack { from, texts: vec![pattern, trigrams] })
 }
 
+/// An index of trigrams of the texts that a list's rows are found by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TextIndex {
+    /// The column with the texts, in lower case, a field a line.
+    pub(crate) column: &'static str,
+    /// SQLite's index with the list's tables.
+    pub(crate) from: &'static str,
+    /// SQLite's index.
+    pub(crate) table: &'static str,
+}
+
+/// Keeps only the rows of a list of which one of `fields` holds one of the terms, in any case. With the fields goes whether
+/// they are all that the texts hold.
+pub(crate) fn narrow(
+    tx: &mut dyn Connection,
+    list: &mut List,
+    index: TextIndex,
+    (fields, is_all): (&[&str], bool),
+    terms: &[String],
+) -> Result<(), StoreError> {
+    if terms.is_empty() {
+        return Ok(());
+    }
+    // No field has two lines, but the text in which they are put together has.
+    let is_one_line = !terms.iter().any(|term| term.contains('\n'));
+    if is_one_line {
+        list.hold(index.column, terms);
+    }
+    if !is_one_line || !is_all {
+        list.search(fields, terms);
+    }
+    if tx.engine() == Engine::Sqlite
+        && let Some(query) = index_query(tx, terms)?
+    {
+        let query = list.bind(Value::Text(query));
+        list.look_up(index.from, format!("{} MATCH {query}", index.table));
+    }
+    Ok(())
+}
+
 /// The FTS5 query for rows that can hold one of the terms, `a` to `z` in any case. `None` when one of them is too short to
 /// be looked up. What is rare among the accounts is taken to be rare everywhere.
-pub(crate) fn index_query(tx: &mut dyn Connection, terms: &[String]) -> Result<Option<String>, StoreError> {
+fn index_query(tx: &mut dyn Connection, terms: &[String]) -> Result<Option<String>, StoreError> {
     let mut alternatives = Vec::new();
     for term in terms {
         let trigrams = trigrams(&term.to_ascii_lowercase());

@@ -82,6 +82,14 @@ pub(crate) fn read(mut row: Row) -> Result<User, StoreError> {
     })
 }
 
+/// What a user is found by, a line each.
+pub(crate) fn search_text(user: &User) -> String {
+    let name = user.person.full_name.as_deref().unwrap_or_default();
+    let mut text = format!("{}\n{name}\n{}", user.username, user.email.as_deref().unwrap_or_default());
+    text.make_ascii_lowercase();
+    text
+}
+
 /// Inserts a user; false when the name, e-mail or phone is taken in the tenant.
 pub fn insert(
     tx: &mut dyn Connection,
@@ -92,8 +100,8 @@ pub fn insert(
     let inserted = tx.execute(
         "INSERT INTO users (id, tenant_id, username, email, password_hash, current_organization_id, is_active,
                             created_by, created_at, updated_at, full_name, nick_name, phone, lang, picture, extra,
-                            email_verified_at, phone_verified_at, otp_secret, last_login_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+                            email_verified_at, phone_verified_at, otp_secret, last_login_at, search_text)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
          ON CONFLICT DO NOTHING",
         &[
             user.id.into(),
@@ -115,6 +123,7 @@ pub fn insert(
             user.person.phone_verified_at.into(),
             (&user.person.otp_secret).into(),
             user.person.last_login_at.into(),
+            (&search_text(user)).into(),
         ],
     )?;
     Ok(inserted == 1)
