@@ -219,10 +219,12 @@ pub fn optional_invitations(
     user_id: Uuid,
     limit: i64,
 ) -> Result<Vec<Uuid>, StoreError> {
+    // As the index of what is pending spells it, lest SQLite reads the invitations of everybody.
     let rows = tx.query(
         "SELECT r.organization_id FROM organization_roles r
          JOIN role_descriptions d ON d.tenant_id = r.tenant_id AND d.id = r.role_description_id
-         WHERE r.tenant_id = $1 AND r.user_id = $2 AND r.grant_key IS NOT NULL AND d.skip_optin_on_grant = $3 LIMIT $4",
+         WHERE r.tenant_id = $1 AND r.user_id = $2 AND (r.grant_key IS NOT NULL OR r.request_key IS NOT NULL)
+           AND r.request_key IS NULL AND d.skip_optin_on_grant = $3 LIMIT $4",
         &[tenant_id.0.into(), user_id.into(), true.into(), limit.into()],
     )?;
     rows.into_iter().map(|mut row| row.next()).collect()
