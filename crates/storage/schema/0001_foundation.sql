@@ -155,8 +155,10 @@ CREATE TABLE organizations (
   updated_at BIGINT NOT NULL,
   UNIQUE (tenant_id, slug)
 );
-CREATE INDEX organizations_by_name ON organizations (tenant_id, is_active, name, slug);
-CREATE INDEX organizations_by_age ON organizations (tenant_id, is_active, created_at, name, slug);
+-- Pages are found, and all counted, without the rows themselves.
+CREATE INDEX organizations_by_name ON organizations (tenant_id, is_active, name, slug, record_id);
+CREATE INDEX organizations_by_age ON organizations (tenant_id, is_active, created_at, name, slug, record_id);
+CREATE INDEX organizations_counted ON organizations (tenant_id, is_active);
 CREATE INDEX organizations_by_owner ON organizations (tenant_id, owner_id) WHERE owner_id IS NOT NULL;
 CREATE INDEX organizations_by_email ON organizations (tenant_id, (LOWER(email)), record_id) WHERE email IS NOT NULL;
 CREATE INDEX organizations_by_email_domain ON organizations (tenant_id, email_domain, record_id)
