@@ -124,7 +124,7 @@ fn fill_site(world: &World) {
         let content = vec![0, 255, 128];
         let name = profiles::picture_name(&content, "png");
         let picture = Picture { name, content_type: "image/png".into(), content };
-        Ok(storage::profiles::insert_picture(tx, tenant.tenant_id, &picture, now)?)
+        Ok(storage::profiles::set_picture(tx, tenant.tenant_id, user.id, &picture, now)?)
     });
     store.close();
     filled.unwrap();

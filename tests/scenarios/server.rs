@@ -253,6 +253,15 @@ fn browsers_of_a_named_origin_may_call() {
     let http = testkit::Http::new(server.url());
     let own = http.with("Origin", "https://shop.example.com").get("/openapi/killbill.json").status(200);
     assert_eq!(own.header("access-control-allow-origin"), Some("https://shop.example.com"));
+    assert_eq!(own.header("access-control-allow-credentials"), None);
+    // Not what another desk tells the owner of a cookie.
+    let browser = http.with("Origin", "https://shop.example.com").with("Cookie", "sessionid=x");
+    for method in ["GET", "OPTIONS"] {
+        let preflight = browser.with("Access-Control-Request-Method", "GET");
+        let answer = preflight.request(method, "/api/auth/tokens", None);
+        assert_eq!(answer.header("access-control-allow-origin"), Some("https://shop.example.com"));
+        assert_eq!(answer.header("access-control-allow-credentials"), None);
+    }
     let other = http.with("Origin", "https://evil.example.com").get("/openapi/killbill.json").status(200);
     assert_eq!(other.header("access-control-allow-origin"), None);
     let kill_bill =

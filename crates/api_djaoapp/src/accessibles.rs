@@ -7,7 +7,7 @@ use crate::json::Body;
 use crate::list::ListQuery;
 use crate::profiles::adopt_named;
 use crate::role_shapes;
-use crate::roles::{answer, states, switch};
+use crate::roles::{answer, states};
 use crate::session::Member;
 use axum::extract::{Path, State};
 use axum::routing::{delete, get, post, put};
@@ -76,7 +76,7 @@ async fn list_roles(
             kind,
             with_requests: false,
             states: states(&query)?,
-            hides_personal: !switch(&query, "include_personal_profile"),
+            hides_personal: !query.flag("include_personal_profile"),
             now: member.session.now,
         };
         answer(tx, &member, &query, &filter, |tx, found| role_shapes::accessibles(tx, &member, &user, found))
@@ -110,7 +110,7 @@ fn new_request(members: &Members, query: &ListQuery) -> Result<NewRequest, Refus
         slug: fields::text(members, "slug")?.flatten(),
         email: fields::text(members, "email")?.flatten(),
         message: fields::text(members, "message")?.flatten(),
-        force: switch(query, "force"),
+        force: query.flag("force"),
     })
 }
 

@@ -1,10 +1,11 @@
 //! Legal agreements: to be read by anybody, signed by users, and kept by those who manage the site.
 
+use crate::cookies;
 use crate::error::{Answer, ERRORS};
 use crate::fields::{self, Members};
 use crate::guards::{self, scene};
 use crate::json::{Body, instant};
-use crate::list::ListQuery;
+use crate::list::{ListQuery, parse_instant};
 use crate::paging;
 use crate::session::{Member, Visitor};
 use axum::extract::{Path, State};
@@ -12,8 +13,6 @@ use axum::routing::{delete, get, patch, post, put};
 use billing::{Refusal, Tenant};
 use edge::{Reply, Route, SharedEdge, route};
 use http::{HeaderMap, StatusCode};
-use jiff::Timestamp;
-use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use operations::access::{Demand, Guard};
 use operations::agreements::{self, AgreementChange};
@@ -104,10 +103,7 @@ const CHOICE_LIFE: u32 = 180 * 24 * 60 * 60;
 
 /// What the visitor chose before, of the kinds that there are.
 fn chosen(headers: &HeaderMap) -> Map<String, Value> {
-    let cookies = headers.get_all(http::header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let mut kept = pairs.filter(|(name, _)| *name == CHOICE).map(|(_, kept)| kept);
-    let kept = kept.next_back().unwrap_or_default();
+    let kept = cookies::read(headers, CHOICE).unwrap_or_default();
     let choices = kept.split('.').filter_map(|choice| choice.split_once(':'));
     choices
         .filter(|(kind, _)| COOKIES.contains(kind))
@@ -172,20 +168,12 @@ fn agreement_change(members: &Members) -> Result<AgreementChange, Refusal> {
     let updated_at = match fields::filled(members, "updated_at")? {
         None => None,
         Some(text) => Some(
-            date(&text)
+            parse_instant(&text, &TimeZone::UTC)
                 .ok_or_else(|| Refusal::invalid("updated_at", "must be an ISO 8601 date or date-time"))?,
         ),
     };
     let body = fields::text(members, "text")?.map(Option::unwrap_or_default);
     Ok(AgreementChange { title: fields::filled(members, "title")?, body, updated_at })
-}
-
-fn date(text: &str) -> Option<Timestamp> {
-    let local = |at: DateTime| TimeZone::UTC.to_timestamp(at).ok();
-    text.parse::<Timestamp>()
-        .ok()
-        .or_else(|| text.parse::<DateTime>().ok().and_then(local))
-        .or_else(|| text.parse::<Date>().ok().and_then(|date| local(date.at(0, 0, 0, 0))))
 }
 
 async fn create(State(edge): State<SharedEdge>, member: Member, Body(members): Body<Members>) -> Answer {

@@ -5,6 +5,7 @@ use crate::error::{self, Answer, ERRORS, Early, bad_field, detail};
 use crate::fields::{self, Members};
 use crate::guards;
 use crate::json::Body;
+use crate::list::says_yes;
 use crate::proofs::{self, Told};
 use crate::session::{Visitor, unauthorized};
 use crate::shapes::UserDetail;
@@ -50,7 +51,7 @@ impl Door {
         let mut wants_cookie = false;
         for (name, value) in pairs {
             if name == "cookie" {
-                wants_cookie = !matches!(value.as_ref(), "" | "0" | "false" | "no");
+                wants_cookie = says_yes(&value);
             }
         }
         if wants_cookie && visitor.is_foreign {

@@ -74,6 +74,11 @@ impl ListQuery {
         found.filter(|value| !value.is_empty())
     }
 
+    /// Whether a parameter says yes.
+    pub(crate) fn flag(&self, name: &str) -> bool {
+        self.text(name).is_some_and(says_yes)
+    }
+
     /// The texts of `q`, any of which is to be found: split at commas outside double quotes, and at spaces, too, where
     /// `splits_words`. Each is there once, and there are no more than [`TERMS_LIMIT`].
     pub(crate) fn terms(&self, splits_words: bool) -> Vec<String> {
@@ -132,13 +137,7 @@ impl ListQuery {
     /// A date or date-time parameter; without an offset it is read in `zone`.
     pub(crate) fn instant(&self, name: &'static str, zone: &TimeZone) -> Result<Option<Timestamp>, Early> {
         let Some(text) = self.text(name) else { return Ok(None) };
-        let text = text.trim_matches('"');
-        let local = |at: DateTime| zone.to_timestamp(at).ok();
-        let parsed = text
-            .parse::<Timestamp>()
-            .ok()
-            .or_else(|| text.parse::<DateTime>().ok().and_then(local))
-            .or_else(|| text.parse::<Date>().ok().and_then(|date| local(date.at(0, 0, 0, 0))));
+        let parsed = parse_instant(text.trim_matches('"'), zone);
         parsed.map(Some).ok_or_else(|| bad_field(name, "must be an ISO 8601 date or date-time").into())
     }
 
@@ -194,6 +193,20 @@ impl ListQuery {
     }
 }
 
+/// The instant of an ISO 8601 date or date-time, which is read in `zone` where it has no offset.
+pub(crate) fn parse_instant(text: &str, zone: &TimeZone) -> Option<Timestamp> {
+    let local = |at: DateTime| zone.to_timestamp(at).ok();
+    text.parse::<Timestamp>()
+        .ok()
+        .or_else(|| text.parse::<DateTime>().ok().and_then(local))
+        .or_else(|| text.parse::<Date>().ok().and_then(|date| local(date.at(0, 0, 0, 0))))
+}
+
+/// Whether a parameter of a query, such as `force=1`, says yes.
+pub(crate) fn says_yes(value: &str) -> bool {
+    !matches!(value.to_ascii_lowercase().as_str(), "" | "0" | "false" | "no" | "off")
+}
+
 fn invalid_page() -> Reply {
     detail(StatusCode::NOT_FOUND, "Invalid page.")
 }
@@ -228,6 +241,18 @@ mod tests {
         assert_eq!(query("o=-email&o=x&o=slug").order(&known), [("email", true), ("slug", false)]);
         assert_eq!(query("o=slug,-email").order(&known), [("slug", false), ("email", true)]);
         assert_eq!(query("o=slug,-slug&o=slug").order(&known), [("slug", false)]);
+    }
+
+    #[test]
+    fn a_parameter_says_yes_or_no() {
+        for yes in ["force=1", "force=true", "force=0&force=yes"] {
+            assert!(query(yes).flag("force"), "{yes}");
+        }
+        for no in
+            ["", "force", "force=", "force=0", "force=False", "force=no", "force=off", "force=1&force=0"]
+        {
+            assert!(!query(no).flag("force"), "{no}");
+        }
     }
 
     #[test]

@@ -62,7 +62,7 @@ async fn upload_for_profile(
         let demand = Demand::write(Guard::Provider).frictionless();
         let organization = guards::profile(tx, &member, &slug, demand)?;
         let picture = uploaded.as_ref().map_err(Clone::clone)?;
-        storage::profiles::insert_picture(tx, tenant.tenant_id, picture, now)?;
+        storage::profiles::set_picture(tx, tenant.tenant_id, organization.id, picture, now)?;
         let location = location(&member.base, picture);
         let fields = ProfileFields { picture: Some(Some(location.clone())), ..ProfileFields::default() };
         profiles::change(tx, tenant, caller, now, (&member.login.user, organization.id), &fields)?;
@@ -95,9 +95,9 @@ pub(crate) async fn upload_by(
             Door::Own => Demand::write(Guard::SelfUser),
             Door::Site => Demand::write(Guard::Broker),
         };
-        guards::user(tx, &member, &username, demand)?;
+        let user = guards::user(tx, &member, &username, demand)?;
         let picture = uploaded.as_ref().map_err(Clone::clone)?;
-        storage::profiles::insert_picture(tx, tenant.tenant_id, picture, now)?;
+        storage::profiles::set_picture(tx, tenant.tenant_id, user.id, picture, now)?;
         let location = location(&member.base, picture);
         let fields = PersonFields { picture: Some(Some(location.clone())), ..PersonFields::default() };
         users::change(tx, tenant.tenant_id, caller, now, &username, &fields)?;

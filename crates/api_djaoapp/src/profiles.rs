@@ -211,7 +211,7 @@ async fn create(
     query: ListQuery,
     Body(members): Body<Members>,
 ) -> Answer {
-    let converts = query.text("convert_from_personal").is_some_and(|text| text != "0" && text != "false");
+    let converts = query.flag("convert_from_personal");
     adopt_named(&edge, &member, &members).await?;
     let session = member.session.clone();
     let work = move |tx: &mut dyn Connection| {

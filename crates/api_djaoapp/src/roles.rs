@@ -52,11 +52,6 @@ pub(crate) fn states(query: &ListQuery) -> Result<Vec<RoleState>, Refusal> {
         .collect()
 }
 
-/// A yes or no in the query, such as `force=1`.
-pub(crate) fn switch(query: &ListQuery, name: &str) -> bool {
-    query.text(name).is_some_and(|text| !matches!(text, "0" | "false" | "False"))
-}
-
 /// One page of the roles that are wanted, with how many invitations and requests there are.
 pub(crate) fn answer<T: Serialize>(
     tx: &mut dyn Connection,
@@ -156,7 +151,7 @@ fn new_role(members: &Members, query: &ListQuery, must_be_proven: bool) -> Resul
         full_name: fields::text(members, "full_name")?.flatten(),
         extra: fields::extra(members)?.flatten(),
         message: fields::text(members, "message")?.flatten(),
-        force: switch(query, "force"),
+        force: query.flag("force"),
         must_be_proven,
     })
 }

@@ -52,11 +52,17 @@ impl UserDetail {
         let person = &user.person;
         let full_name = person.full_name.clone().unwrap_or_default();
         let first_name = full_name.split_whitespace().next().unwrap_or_default().to_owned();
+        let nick_name = person.nick_name.clone().unwrap_or(first_name);
+        let mut short = UserShort::of(user);
+        // Lists show the whole name.
+        if !nick_name.is_empty() {
+            short.printable_name.clone_from(&nick_name);
+        }
         UserDetail {
-            short: UserShort::of(user),
+            short,
             email: user.email.clone(),
             phone: person.phone.clone(),
-            nick_name: person.nick_name.clone().unwrap_or(first_name),
+            nick_name,
             full_name,
             lang: person.lang.clone().unwrap_or_else(|| "en".to_owned()),
             credentials: user.password_hash.is_some(),

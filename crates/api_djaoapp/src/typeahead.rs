@@ -3,6 +3,7 @@
 use crate::adoption::{adopt_all, find};
 use crate::error::{Answer, ERRORS};
 use crate::fields::Members;
+use crate::guards;
 use crate::json::Body;
 use crate::list::ListQuery;
 use crate::paging;
@@ -13,14 +14,15 @@ use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use edge::{Reply, Route, SharedEdge, route};
 use http::StatusCode;
-use operations::access;
+use operations::access::{self, Demand, Guard};
+use operations::guessing::{self, Subject};
 use operations::profiles;
 use operations::role_kinds::Scene;
 use storage::list::List;
 use storage::people::USERS;
 use storage::profiles::PROFILES;
 use storage::users::User;
-use storage::{Connection, Outcome};
+use storage::{Connection, Error, Outcome};
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![
@@ -141,6 +143,7 @@ async fn create(State(edge): State<SharedEdge>, member: Member, Body(members): B
         refuse_provider(tx, &member, &fields)?;
         let session = &member.session;
         let scene = Scene { tenant: &session.tenant, caller: &session.caller, now: session.now };
+        count_made(tx, &member)?;
         let profile = if is_personal {
             profiles::create_shadow_person(tx, scene, &fields)?
         } else {
@@ -149,6 +152,18 @@ async fn create(State(edge): State<SharedEdge>, member: Member, Body(members): B
         Ok(created(&member, &profile))
     };
     Ok(edge.write(&session, &ERRORS, work).await)
+}
+
+/// Counts a profile that somebody makes for others. Refuses too many of them, unless he manages the site.
+fn count_made(tx: &mut dyn Connection, member: &Member) -> Outcome<()> {
+    match guards::site(tx, member, Demand::write(Guard::Broker)) {
+        Err(Error::Refused(_)) => {}
+        manages => return manages,
+    }
+    let (tenant_id, now) = (member.session.tenant.tenant_id, member.session.now);
+    let subjects = [Subject::Making(member.login.user.id)];
+    guessing::check(tx, tenant_id, now, &subjects)?;
+    guessing::count(tx, tenant_id, now, &subjects)
 }
 
 #[cfg(test)]

@@ -14,8 +14,9 @@ fn is_kill_bills(request: &Request) -> bool {
     request.uri().path().starts_with("/1.0/")
 }
 
-/// From where browsers may call. Credentials are allowed at Kill Bill's desk alone: the other desks' tokens are sent by scripts that have them,
-/// not by the browser itself.
+/// From where browsers may call. Scripts send the tokens that they have. No answer lets another origin read what a browser
+/// got with its cookies (`Access-Control-Allow-Credentials`), but those of Kill Bill's desk, as its contract wants: its
+/// cookie is `SameSite`, so that browsers do not send it for other sites.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Cors {
     origins: Vec<String>,

@@ -10,8 +10,8 @@ use uuid::Uuid;
 /// How long failures count, from the first of them on.
 const WINDOW: SignedDuration = SignedDuration::from_mins(15);
 
-/// How long mails count.
-const MAIL_WINDOW: SignedDuration = SignedDuration::from_hours(1);
+/// How long mails count, and profiles that a user made.
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 /// What attempts are counted for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub enum Subject<'a> {
     RoleMailTo(&'a str),
     /// Mails about roles that a user causes.
     RoleMailBy(Uuid),
+    /// Profiles that a user made for others.
+    Making(Uuid),
 }
 
 impl Subject<'_> {
@@ -45,6 +47,7 @@ impl Subject<'_> {
             Subject::MailTo(name) => format!("mail:{}", name.to_lowercase()),
             Subject::RoleMailTo(address) => format!("role-mail:{}", address.to_lowercase()),
             Subject::RoleMailBy(id) => format!("role-mail-by:{id}"),
+            Subject::Making(id) => format!("make:{id}"),
         };
         key.chars().take(300).collect()
     }
@@ -57,12 +60,13 @@ impl Subject<'_> {
             Subject::MailTo(_) => 5,
             Subject::RoleMailTo(_) => 20,
             Subject::RoleMailBy(_) => 50,
+            Subject::Making(_) => 100,
         }
     }
 
     fn window(&self) -> SignedDuration {
         match self {
-            Subject::MailTo(_) | Subject::RoleMailTo(_) | Subject::RoleMailBy(_) => MAIL_WINDOW,
+            Subject::MailTo(_) | Subject::RoleMailTo(_) | Subject::RoleMailBy(_) | Subject::Making(_) => HOUR,
             _ => WINDOW,
         }
     }

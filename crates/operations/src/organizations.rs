@@ -206,13 +206,18 @@ pub fn adopt_account(tx: &mut dyn Connection, tenant_id: TenantId, account_id: U
     }
 }
 
+/// Without a record: nobody asked for it, and the organization is a copy of the account, whose own record tells all of it.
 fn adopt(tx: &mut dyn Connection, tenant_id: TenantId, account: &Account) -> Outcome<()> {
     let mut organization = Organization::of_account(account);
     if organizations::insert(tx, tenant_id, &organization)?.is_none() {
-        // Another has the key for its slug; the id is nobody else's.
+        // Another has the key for its slug.
         organization.slug = account.id.to_string();
-        organizations::insert(tx, tenant_id, &organization)?
-            .ok_or_else(|| Refusal::SlugTaken { slug: organization.slug.clone() })?;
+        if organizations::insert(tx, tenant_id, &organization)?.is_none() {
+            // Somebody gave a profile the id as its slug. All lists wait for this account: it must not be refused.
+            organization.slug = with_digits("profile");
+            organizations::insert(tx, tenant_id, &organization)?
+                .ok_or_else(|| Refusal::SlugTaken { slug: organization.slug.clone() })?;
+        }
     }
     storage::accounts::set_organization(tx, tenant_id, account.id, account.id)?;
     Ok(())

@@ -153,7 +153,11 @@ pub fn create_personal(
     fields: &ProfileFields,
     owner: &User,
 ) -> Outcome<Profile> {
-    if profiles::of_person(tx, scene.tenant.tenant_id, owner.id)?.is_some() {
+    let tenant_id = scene.tenant.tenant_id;
+    // Whoever else makes one for him at this moment waits here.
+    storage::users::lock_by_username(tx, tenant_id, &owner.username)?
+        .ok_or_else(|| Refusal::UserUnknown { username: owner.username.clone() })?;
+    if profiles::of_person(tx, tenant_id, owner.id)?.is_some() {
         return Err(Refusal::invalid("type", "the user has a personal profile already").into());
     }
     let slug = Some(owner.username.clone()).filter(|name| check_slug(name).is_ok());
@@ -161,7 +165,7 @@ pub fn create_personal(
     make(tx, scene, &fields, (Kind::Personal, Some(owner), Some(owner)))
 }
 
-/// Makes a personal profile that nobody manages, with the user whose it will be once he activates himself.
+/// Makes a personal profile that nobody manages, with the user who manages it once he activates himself: see [`take_own`].
 pub fn create_shadow_person(
     tx: &mut dyn Connection,
     scene: Scene<'_>,
@@ -183,6 +187,29 @@ pub fn create_shadow_person(
     let slug = Some(owner.username.clone()).filter(|name| check_slug(name).is_ok());
     let fields = ProfileFields { slug: slug.or_else(|| fields.slug.clone()), ..fields.clone() };
     make(tx, scene, &fields, (Kind::Personal, Some(&owner), None))
+}
+
+/// Lets a user who works for no organization yet work for his personal profile, which is made if there is none.
+pub(crate) fn take_own(tx: &mut dyn Connection, scene: Scene<'_>, user: &User) -> Outcome<()> {
+    if user.current_organization_id.is_some() {
+        return Ok(());
+    }
+    let Scene { tenant, caller, now } = scene;
+    let tenant_id = tenant.tenant_id;
+    let personal = match profiles::of_person(tx, tenant_id, user.id)? {
+        Some(profile) => {
+            let personal = profile.organization.organization;
+            storage::users::set_current_organization(tx, tenant_id, user.id, personal.id, now)?;
+            personal
+        }
+        None => {
+            let contact =
+                Contact { email: user.email.clone(), phone: user.person.phone.clone(), ..Contact::default() };
+            organizations::make_default(tx, tenant_id, caller, now, user, contact)?
+        }
+    };
+    roles::make_manager(tx, scene, user, &personal)?;
+    Ok(())
 }
 
 fn make(
@@ -389,11 +416,13 @@ pub(crate) fn save(
     }
     let mut stored = storage::organizations::lock(tx, tenant_id, id)?.ok_or(unknown)?;
     fields.apply(&mut stored.organization)?;
+    profiles::remove_other_picture(tx, tenant_id, id, stored.organization.picture.as_deref())?;
     organizations::save(tx, tenant_id, caller, now, stored)
 }
 
 /// Archives a profile: it bears a name that says so, nobody has a role on it, and its account is archived with all its
-/// books. The user of a personal one goes with it. Refuses the broker, without whom there is no site.
+/// books, which keep the name and address that were billed. The user of a personal one goes with it, and what the profile
+/// tells of him. Refuses the broker, without whom there is no site.
 pub fn delete(
     tx: &mut dyn Connection,
     tenant: &Tenant,
@@ -401,7 +430,7 @@ pub fn delete(
     now: Timestamp,
     id: Uuid,
 ) -> Outcome<()> {
-    let tenant_id = tenant.tenant_id;
+    let (tenant_id, scene) = (tenant.tenant_id, Scene { tenant, caller, now });
     if id == tenant.id {
         return Err(Refusal::invalid("detail", "The profile of the site itself cannot be deleted").into());
     }
@@ -409,7 +438,16 @@ pub fn delete(
     let slug = format!("_archive_{}", id.simple());
     let site = organizations::get(tx, tenant_id, tenant.id)?.slug;
     let email = Some(format!("{slug}@{site}"));
-    if let Some(account_id) = before.account_id {
+    // The user first: as long as he has names, the profile is found by them.
+    let is_personal = before.kind == Kind::Personal;
+    if let (true, Some(owner_id)) = (is_personal, before.owner_id)
+        && let Some(owner) = storage::users::by_id(tx, owner_id)?
+    {
+        users::archive(tx, scene, &owner)?;
+    }
+    if let Some(account_id) = before.account_id
+        && accounts::get(tx, tenant_id, account_id)?.account.status != AccountStatus::Archived
+    {
         let change = |account: &billing::account::Account| {
             let details = AccountDetails { email: email.clone(), ..account.details.clone() };
             Ok(AccountChange { status: Some(AccountStatus::Archived), details, ..AccountChange::default() })
@@ -418,17 +456,16 @@ pub fn delete(
     }
     let mut stored =
         storage::organizations::lock(tx, tenant_id, id)?.ok_or(Refusal::OrganizationUnknown { id })?;
+    if is_personal {
+        stored.organization.name.clone_from(&slug);
+        stored.organization.contact = Contact::default();
+        stored.organization.extra = None;
+    }
     stored.organization.slug = slug;
     stored.organization.contact.email = email;
     stored.organization.picture = None;
     stored.organization.is_active = false;
     organizations::save(tx, tenant_id, caller, now, stored)?;
-    let scene = Scene { tenant, caller, now };
     roles::remove_all_on(tx, scene, &before)?;
-    if let (Kind::Personal, Some(owner_id)) = (before.kind, before.owner_id)
-        && let Some(owner) = storage::users::by_id(tx, owner_id)?
-    {
-        users::archive(tx, scene, &owner)?;
-    }
-    Ok(())
+    Ok(profiles::remove_other_picture(tx, tenant_id, id, None)?)
 }

@@ -6,8 +6,7 @@
 use crate::guessing::{self, Subject};
 use crate::role_kinds::Scene;
 use crate::users::PersonFields;
-use crate::{clock, mails, one_time_codes, organizations, roles, verification};
-use billing::organization::Contact;
+use crate::{clock, mails, one_time_codes, verification};
 use billing::{ChangeType, ObjectType, Refusal, Tenant, TenantId, phone, text};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -412,12 +411,7 @@ pub(crate) fn admit(
         set_password(tx, scene, user, hash, Kept::default())?;
     }
     users::set_email_verified(tx, user.id, now)?;
-    if user.current_organization_id.is_none() {
-        let contact =
-            Contact { email: user.email.clone(), phone: user.person.phone.clone(), ..Contact::default() };
-        let personal = organizations::make_default(tx, tenant_id, caller, now, user, contact)?;
-        roles::make_manager(tx, scene, user, &personal)?;
-    }
+    crate::profiles::take_own(tx, scene, user)?;
     crate::users::change(tx, tenant_id, caller, now, &user.username, fields)?;
     for name in user.email.iter().chain([&user.username]) {
         guessing::forgive(tx, tenant_id, &Subject::Name(name))?;

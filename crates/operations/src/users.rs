@@ -276,6 +276,7 @@ pub(crate) fn save(
     if !people::update(tx, &user, now)? {
         return Err(Refusal::UserTaken { username: user.username }.into());
     }
+    storage::profiles::remove_other_picture(tx, tenant_id, user.id, user.person.picture.as_deref())?;
     record(tx, caller, now, ChangeType::Update, &user)?;
     if let Some(before) = before.filter(|before| user.email.as_ref() != Some(before)) {
         warn(tx, now, &user, &before)?;
@@ -293,7 +294,7 @@ fn warn(tx: &mut dyn Connection, now: Timestamp, user: &User, before: &str) -> O
 }
 
 /// Lets a user go: what is known of him is forgotten, with his roles, keys, sessions and signatures, and his personal
-/// profile is archived.
+/// profile is archived, nameless. Only the books of its account keep who was billed.
 pub fn delete(tx: &mut dyn Connection, scene: Scene<'_>, username: &str) -> Outcome<()> {
     let Scene { tenant, caller, now } = scene;
     let user = access::user(tx, tenant.tenant_id, username)?;

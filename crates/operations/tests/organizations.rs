@@ -1,9 +1,8 @@
 //! What no desk asks for yet: sign-up, the first currency, a tree whose top is gone, and the audit records of credentials.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use billing::account::{AccountDetails, AccountStatus, NewAccount};
-use billing::organization::Contact;
-use billing::organization::Obstacle;
+use billing::account::{Account, AccountChange, AccountDetails, AccountStatus, NewAccount};
+use billing::organization::{Contact, Kind, Obstacle, Organization};
 use billing::payment_method::{EXTERNAL_PAYMENT, NewPaymentMethod};
 use billing::tag::TagDefinition;
 use billing::{Caller, ObjectType, Permission, Permissions, Refusal, Tenant, TenantId};
@@ -297,6 +296,47 @@ fn the_first_user_is_made_once_and_recorded() {
         let (change, record) = credentials_log(tx, TenantId::SERVER).remove(0);
         assert_eq!((change.as_str(), &record["username"]), ("INSERT", &"admin".into()));
         assert!(!record.to_string().contains("hash"), "{record}");
+        Ok(())
+    });
+}
+
+/// Opens an account of this key, of which no organization is made yet.
+fn opened(tx: &mut dyn Connection, tenant: &Tenant, caller: &Caller, key: &str) -> Outcome<Uuid> {
+    let new = NewAccount { external_key: Some(key.into()), ..NewAccount::default() };
+    Ok(accounts::open(tx, tenant.tenant_id, caller, NOW, &new)?.account.id)
+}
+
+#[test]
+fn an_account_whose_key_and_id_are_taken_becomes_an_organization_all_the_same() {
+    story(|tx, tenant, caller| {
+        let tenant_id = tenant.tenant_id;
+        let id = opened(tx, tenant, caller, "acme")?;
+        for slug in ["acme".to_owned(), id.to_string()] {
+            let other = Organization::new(Uuid::new_v4(), slug, Kind::Organization, "Other".into(), NOW);
+            storage::organizations::insert(tx, tenant_id, &other)?.unwrap();
+        }
+        assert_eq!(organizations::adopt_accounts(tx, tenant_id, 10)?, 1);
+        assert_eq!(organizations::adopt_accounts(tx, tenant_id, 10)?, 0);
+        let made = organizations::get(tx, tenant_id, id)?;
+        assert!(made.slug.starts_with("profile-"), "{}", made.slug);
+        assert_eq!(made.account_id, Some(id));
+        Ok(())
+    });
+}
+
+#[test]
+fn a_profile_is_deleted_whose_account_was_archived_elsewhere() {
+    story(|tx, tenant, caller| {
+        let tenant_id = tenant.tenant_id;
+        operations::sites::ensure(tx, tenant, NOW)?;
+        let id = opened(tx, tenant, caller, "acme")?;
+        let archived = |_: &Account| {
+            Ok(AccountChange { status: Some(AccountStatus::Archived), ..AccountChange::default() })
+        };
+        accounts::change(tx, tenant_id, id, caller, NOW, &archived)?;
+        organizations::adopt_account(tx, tenant_id, id)?;
+        operations::profiles::delete(tx, tenant, caller, NOW, id)?;
+        assert!(organizations::get(tx, tenant_id, id)?.slug.starts_with("_archive_"));
         Ok(())
     });
 }

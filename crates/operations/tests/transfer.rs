@@ -297,7 +297,7 @@ fn register(tx: &mut dyn Connection, tenant_id: TenantId, name: &str) -> Outcome
         content_type: "image/png".into(),
         content,
     };
-    storage::profiles::insert_picture(tx, tenant_id, &picture, now)?;
+    storage::profiles::set_picture(tx, tenant_id, user.id, &picture, now)?;
     Ok(())
 }
 

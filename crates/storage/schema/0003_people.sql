@@ -161,9 +161,11 @@ CREATE INDEX activities_by_contact ON activities (tenant_id, contact_id, record_
 CREATE TABLE pictures (
   record_id RECORD_ID,
   tenant_id BIGINT NOT NULL,
+  owner_id UUID NOT NULL,
   name TEXT NOT NULL,
   content_type TEXT NOT NULL,
   content BYTEA NOT NULL,
   created_at BIGINT NOT NULL,
-  UNIQUE (tenant_id, name)
+  UNIQUE (tenant_id, owner_id)
 );
+CREATE INDEX pictures_by_name ON pictures (tenant_id, name);

@@ -141,6 +141,7 @@ pub fn archive(
         let sql = format!("DELETE FROM {table} WHERE tenant_id = $1 AND user_id = $2");
         tx.execute(&sql, &[tenant_id.0.into(), user_id.into()])?;
     }
+    crate::profiles::remove_other_picture(tx, tenant_id, user_id, None)?;
     crate::sessions::end_all(tx, user_id)?;
     Ok(())
 }

@@ -196,18 +196,22 @@ pub struct Picture {
     pub content: Vec<u8>,
 }
 
-/// Keeps a picture, unless it is known.
-pub fn insert_picture(
+/// Keeps the picture of an organization or a user, instead of the one that was kept before.
+pub fn set_picture(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
+    owner_id: Uuid,
     picture: &Picture,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     tx.execute(
-        "INSERT INTO pictures (tenant_id, name, content_type, content, created_at) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT DO NOTHING",
+        "INSERT INTO pictures (tenant_id, owner_id, name, content_type, content, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (tenant_id, owner_id) DO UPDATE SET name = excluded.name, content_type = excluded.content_type,
+             content = excluded.content, created_at = excluded.created_at",
         &[
             tenant_id.0.into(),
+            owner_id.into(),
             (&picture.name).into(),
             (&picture.content_type).into(),
             (&picture.content).into(),
@@ -217,14 +221,29 @@ pub fn insert_picture(
     Ok(())
 }
 
-/// The picture of this name.
+/// Removes the picture that is kept of an organization or a user, unless it is found at `location`.
+pub fn remove_other_picture(
+    tx: &mut dyn Connection,
+    tenant_id: TenantId,
+    owner_id: Uuid,
+    location: Option<&str>,
+) -> Result<(), StoreError> {
+    let name = location.and_then(|location| location.rsplit('/').next()).unwrap_or_default();
+    tx.execute(
+        "DELETE FROM pictures WHERE tenant_id = $1 AND owner_id = $2 AND name <> $3",
+        &[tenant_id.0.into(), owner_id.into(), name.into()],
+    )?;
+    Ok(())
+}
+
+/// The picture of this name, whoever has it.
 pub fn picture(
     tx: &mut dyn Connection,
     tenant_id: TenantId,
     name: &str,
 ) -> Result<Option<Picture>, StoreError> {
     let row = tx.query_optional(
-        "SELECT name, content_type, content FROM pictures WHERE tenant_id = $1 AND name = $2",
+        "SELECT name, content_type, content FROM pictures WHERE tenant_id = $1 AND name = $2 LIMIT 1",
         &[tenant_id.0.into(), name.into()],
     )?;
     row.map(|mut row| Ok(Picture { name: row.next()?, content_type: row.next()?, content: row.next()? }))

@@ -441,7 +441,13 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "pictures",
-        columns: &[text("name"), text("content_type"), bytes("content"), integer("created_at")],
+        columns: &[
+            uuid("owner_id"),
+            text("name"),
+            text("content_type"),
+            bytes("content"),
+            integer("created_at"),
+        ],
     },
 ];
 

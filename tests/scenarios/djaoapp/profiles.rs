@@ -474,6 +474,8 @@ fn a_profile_has_a_picture() {
         assert_eq!(form(&ann, path, "file", &png(900 * 1024)).status(201).json(), made);
         let jpeg = form(&ann, path, "file", b"\xff\xd8\xff\xe0...").status(201).json();
         assert!(jpeg["location"].as_str().unwrap().ends_with(".jpg"), "{jpeg}");
+        // What was replaced is not kept.
+        site.visitor().get(path_of(&made["location"])).status(404);
 
         for (name, content) in
             [("file", &b"<svg/>"[..]), ("file", b""), ("other", &png(99)), ("file", &png(900 * 1024 + 1))]
@@ -494,6 +496,17 @@ fn a_profile_has_a_picture() {
 
         let own = form(&ann, "/api/users/ann/picture", "file", &png(20)).status(201).json();
         assert_eq!(ann.get("/api/users/ann").status(200).json()["picture"], own["location"]);
+        // Each of two has his own copy of the same picture, until it is his no more.
+        let again = form(&ann, path, "file", &png(20)).status(201).json();
+        assert_eq!(again, own);
+        ann.patch("/api/profile/acme-inc", json!({ "locality": "Oslo" })).status(200);
+        ann.patch("/api/users/ann", json!({ "picture": null })).status(200);
+        site.visitor().get(path_of(&own["location"])).status(200);
+        ann.delete("/api/profile/acme-inc").status(204);
+        site.visitor().get(path_of(&own["location"])).status(404);
+        let last = form(&ann, "/api/users/ann/picture", "file", &png(30)).status(201).json();
+        ann.delete("/api/users/ann").status(204);
+        site.visitor().get(path_of(&last["location"])).status(404);
     });
 }
 

@@ -2,6 +2,7 @@
 
 use super::{PASSWORD, Site, check_field, path_of};
 use crate::scenario;
+use operations::guessing::{self, Subject};
 use serde_json::{Value, json};
 
 #[test]
@@ -17,7 +18,7 @@ fn a_user_is_made_read_changed_and_deleted() {
         assert_eq!(made.location(), format!("{}/api/users/ann.b+c_y-z", site.base()));
         let made = made.json();
         let mut wanted = json!({
-            "slug": "ann.b+c_y-z", "username": "ann.b+c_y-z", "printable_name": "Ann Doe", "picture": null,
+            "slug": "ann.b+c_y-z", "username": "ann.b+c_y-z", "printable_name": "Ann", "picture": null,
             "email": "ann@people.test", "phone": "+16502530000", "full_name": "Ann Doe", "nick_name": "Ann",
             "lang": "fr", "credentials": false, "otp_enabled": false, "extra": { "k": 1 },
             "created_at": made["created_at"], "last_login": null
@@ -34,7 +35,7 @@ fn a_user_is_made_read_changed_and_deleted() {
         for (name, value) in [
             ("slug", json!("ann")),
             ("username", json!("ann")),
-            ("printable_name", json!("Ann Roe")),
+            ("printable_name", json!("Annie")),
             ("full_name", json!("Ann Roe")),
             ("nick_name", json!("Annie")),
             ("phone", json!(null)),
@@ -219,6 +220,31 @@ fn who_may_do_what_with_a_user() {
 }
 
 #[test]
+fn a_deleted_user_is_forgotten_but_by_the_books() {
+    scenario(|world| {
+        let site = Site::new(world);
+        let (ann, killbill) = (site.user("ann"), site.killbill());
+        let said = json!({ "type": "personal", "full_name": "Ann Doe", "phone": "+16502530000",
+            "street_address": "1 Main St", "extra": "secret" });
+        ann.post("/api/users/ann/profiles", said.clone()).status(201);
+        check_field(&ann.post("/api/users/ann/profiles", said).status(400).json(), "type");
+        ann.delete("/api/users/ann").status(204);
+        let kept: String = site.inside(|tx, scene| {
+            let sql = "SELECT slug || name || COALESCE(email, '') || COALESCE(phone, '') || COALESCE(street_address, '')
+                    || COALESCE(extra, '') || search_text
+                 FROM organizations WHERE tenant_id = $1 AND kind = 'personal' AND slug LIKE '_archive_%'";
+            let mut row = tx.query_optional(sql, &[scene.tenant.tenant_id.0.into()])?.unwrap();
+            Ok(row.next()?)
+        });
+        for known in ["ann", "Doe", "650253", "Main", "main", "secret"] {
+            assert!(!kept.contains(known), "{known} in {kept}");
+        }
+        let account = killbill.get("/accounts?externalKey=ann").status(200).json();
+        assert_eq!((&account["name"], &account["address1"]), (&json!("Ann Doe"), &json!("1 Main St")));
+    });
+}
+
+#[test]
 fn a_deleted_user_is_logged_out() {
     scenario(|world| {
         let site = Site::new(world);
@@ -397,6 +423,34 @@ fn a_profile_that_nobody_manages_is_made_for_later() {
         ann.get("/api/accounts/profiles/nobody").status(404);
         boss.delete("/api/profile/acme").status(204);
         ann.get("/api/accounts/profiles/acme").status(404);
+    });
+}
+
+#[test]
+fn nobody_makes_profiles_without_end() {
+    scenario(|world| {
+        let site = Site::new(world);
+        let (ann, boss) = (site.user("ann"), site.manager("boss"));
+        for _ in 0..2 {
+            ann.post("/api/accounts/profiles", json!({ "full_name": "Acme" })).status(201);
+        }
+        // All but the last of a hundred in an hour; what is refused does not count.
+        site.inside(|tx, scene| {
+            let ann = operations::access::user(tx, scene.tenant.tenant_id, "ann")?;
+            let made = [Subject::Making(ann.id)];
+            for _ in 2..99 {
+                guessing::count(tx, scene.tenant.tenant_id, scene.now, &made)?;
+            }
+            Ok(())
+        });
+        ann.post("/api/accounts/profiles", json!({})).status(400);
+        ann.post("/api/accounts/profiles", json!({ "full_name": "Acme" })).status(201);
+        let full = ann.post("/api/accounts/profiles", json!({ "full_name": "Acme" })).status(429).json();
+        assert!(full["detail"].is_string(), "{full}");
+        boss.post("/api/accounts/profiles", json!({ "full_name": "Acme" })).status(201);
+        site.user("bob").post("/api/accounts/profiles", json!({ "full_name": "Acme" })).status(201);
+        site.wait_minutes(61);
+        ann.post("/api/accounts/profiles", json!({ "full_name": "Acme" })).status(201);
     });
 }
 

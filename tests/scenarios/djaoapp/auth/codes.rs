@@ -297,3 +297,23 @@ fn who_was_invited_may_as_well_register() {
         logged_in(&site, "xia@people.test", PASSWORD);
     });
 }
+
+#[test]
+fn who_was_made_with_his_profile_manages_it_once_he_activates_himself() {
+    scenario(|world| {
+        let site = Site::new(world);
+        let boss = site.manager("boss");
+        let mut mailbox = Mailbox::of(&site, "xia@people.test");
+        let new = json!({ "type": "personal", "slug": "xia", "email": "xia@people.test", "full_name": "Xia Lee",
+            "locality": "Oslo" });
+        boss.post("/api/accounts/profiles", new).status(201);
+        boss.post("/api/users/xia/activate", json!({})).status(200);
+        let (_, link) = mailbox.code_and_link();
+        let made = site.visitor().post(link, json!({ "new_password": PASSWORD })).status(201).json();
+        let xia = with_token_of(&site, &made);
+        let own = xia.get("/api/users/xia/profiles").status(200).json();
+        assert_eq!((&own["count"], &own["results"][0]["slug"]), (&json!(1), &json!("xia")), "{own}");
+        assert_eq!(own["results"][0]["locality"], "Oslo");
+        assert_eq!(boss.get("/api/profile?q=xia").status(200).json()["count"], 1);
+    });
+}
