@@ -19,6 +19,7 @@ mod object;
 pub mod organization;
 pub mod overdue;
 pub mod payment_method;
+pub mod proration;
 mod refusal;
 pub mod role;
 pub mod search;
