@@ -22,6 +22,7 @@ pub mod overdue;
 pub mod payment_method;
 pub mod person;
 pub mod phone;
+pub mod proration;
 mod refusal;
 pub mod role;
 pub mod search;
