@@ -88,8 +88,11 @@ async fn log_in(
     let door = Door::of(&visitor, query.as_deref())?;
     let name = fields::filled(&members, "username")?.ok_or(Refusal::FieldMissing { field: "username" })?;
     let told = Told::of(&members)?;
-    let (tenant, now) = (visitor.session.tenant, visitor.session.now);
-    if told.is_empty() && wants_code(&members)? {
+    let wants_code = wants_code(&members)?;
+    let new_password = proofs::new_password(&members)?.filter(|_| told.has_email_code());
+    let session = visitor.session;
+    let (tenant, now) = (session.tenant.clone(), session.now);
+    if told.is_empty() && wants_code {
         guards::require_mail(&edge)?;
         let asked = name.clone();
         let (peer, base) = (visitor.peer, visitor.link_base);
@@ -111,12 +114,20 @@ async fn log_in(
                 .await?
         }
     };
-    let attempt = Attempt { name, peer: visitor.peer, proof: told.check(&edge, hash).await? };
+    let proof = told.check(&edge, hash).await?;
+    let new_password_hash = match new_password {
+        Some(password) => Some(edge.hash(&password).await?),
+        None => None,
+    };
+    let attempt = Attempt { name, peer: visitor.peer, proof, new_password_hash, wants_code };
     // The answer holds a secret: it is not kept, whatever key the request has.
-    let work = move |tx: &mut dyn Connection| match operations::proofs::log_in(tx, &tenant, now, &attempt)? {
-        Ok(user) => door.let_in(tx, &user),
-        // What was wrong was counted.
-        Err(refusal) => Ok(error::refusal(&refusal)),
+    let work = move |tx: &mut dyn Connection| {
+        let scene = Scene { tenant: &session.tenant, caller: &session.caller, now };
+        match operations::proofs::log_in(tx, scene, &attempt)? {
+            Ok(user) => door.let_in(tx, &user),
+            // What was wrong was counted.
+            Err(refusal) => Ok(error::refusal(&refusal)),
+        }
     };
     Ok(edge.store.write(work).await?)
 }
@@ -317,8 +328,13 @@ async fn activate(
     let session = visitor.session;
     let (tenant, now, asked) = (session.tenant.clone(), session.now, key.clone());
     let known = edge.store.read_point(move |tx| operations::proofs::of_key(tx, &tenant, now, &asked)).await?;
-    if known.is_none() {
-        return Err(invalid_key().into());
+    match known {
+        None => return Err(invalid_key().into()),
+        // Nothing was kept of what was said when the link was asked for.
+        Some((_, None)) if registration.full_name.is_none() => {
+            return Err(Refusal::FieldMissing { field: "full_name" }.into());
+        }
+        Some(_) => {}
     }
     let password = proofs::new_password(&members)?.ok_or(Refusal::FieldMissing { field: "new_password" })?;
     let hash = edge.hash(&password).await?;

@@ -66,6 +66,11 @@ impl Told {
         self.password.is_none() && self.codes.email_code.is_none() && self.codes.phone_code.is_none()
     }
 
+    /// Whether a code that was sent by mail is told.
+    pub(crate) fn has_email_code(&self) -> bool {
+        self.codes.email_code.is_some()
+    }
+
     /// The proof, with the password checked against a hash; that takes its time.
     pub(crate) async fn check(self, edge: &SharedEdge, hash: Option<String>) -> Result<Proof, Early> {
         let password = match self.password {

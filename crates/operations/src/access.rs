@@ -91,9 +91,8 @@ pub fn check(
     if is_open {
         return Ok(());
     }
-    if let (Guard::Direct | Guard::Provider | Guard::ProviderOnly, Some(organization)) =
-        (demand.guard, target.organization)
-    {
+    // What a role would open.
+    if let (Guard::Direct | Guard::Provider, Some(organization)) = (demand.guard, target.organization) {
         let role = organization_roles::of_user_on(tx, tenant.tenant_id, user.id, organization.id)?;
         if role.as_ref().is_some_and(|role| role.grant_key.is_some()) {
             return Err(Refusal::NotReady { why: "Permission denied: accept the invitation first." }.into());

@@ -23,6 +23,7 @@ const ADDRESS_LIMIT: usize = 254;
 /// The templates: the first line is the subject, the rest the text.
 const TEMPLATES: &[(&str, &str)] = &[
     ("verification", include_str!("../templates/mails/verification.txt")),
+    ("login", include_str!("../templates/mails/login.txt")),
     ("recovery", include_str!("../templates/mails/recovery.txt")),
     ("activation", include_str!("../templates/mails/activation.txt")),
     ("welcome", include_str!("../templates/mails/welcome.txt")),
@@ -131,6 +132,10 @@ mod tests {
     fn links_are_given_where_they_are_known() {
         let values = json!({ "site": "A&B", "code": "123456", "link": "https://a.example/x" });
         let (subject, body) = render("verification", &values).unwrap();
+        for template in ["verification", "activation", "recovery"] {
+            let values = json!({ "site": "A&B", "code": "123456", "link": null, "name": "xia" });
+            assert!(render(template, &values).unwrap().1.contains("POST /api/auth"), "{template}");
+        }
         assert!(subject.contains("A&B") && body.contains("123456") && body.contains("https://a.example/x"));
     }
 }

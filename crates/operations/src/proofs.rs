@@ -84,6 +84,10 @@ pub struct Attempt {
     pub peer: Option<String>,
     /// The proof.
     pub proof: Proof,
+    /// Hash of a new password, which a code that was sent to him lets him choose as the link beside it does.
+    pub new_password_hash: Option<String>,
+    /// Whether to send him the code that is demanded of him besides his password.
+    pub wants_code: bool,
 }
 
 /// What an attempt with this name counts for.
@@ -113,10 +117,10 @@ pub fn hash_of(
 /// Who an attempt proves its maker to be. A refusal inside of what is returned is to be committed.
 pub fn log_in(
     tx: &mut dyn Connection,
-    tenant: &Tenant,
-    now: Timestamp,
+    scene: Scene<'_>,
     attempt: &Attempt,
 ) -> Outcome<Result<User, Refusal>> {
+    let Scene { tenant, now, .. } = scene;
     let mut subjects = subjects(&attempt.name, attempt.peer.as_deref());
     // Locked, so that his password does not change before his session is there to be ended with the others.
     let user = match find(tx, tenant.tenant_id, &attempt.name)? {
@@ -125,12 +129,17 @@ pub fn log_in(
     };
     subjects.extend(user.as_ref().map(|user| Subject::User(user.id)));
     guessing::check(tx, tenant.tenant_id, now, &subjects)?;
-    let refused = prove(tx, tenant, now, user.as_ref(), &attempt.proof)?;
+    let refused = prove(tx, tenant, now, user.as_ref(), attempt)?;
     match (refused, user) {
         (None, Some(user)) => {
             guessing::forgive(tx, tenant.tenant_id, &Subject::Name(&attempt.name))?;
             guessing::forgive(tx, tenant.tenant_id, &Subject::User(user.id))?;
-            Ok(Ok(user))
+            match &attempt.new_password_hash {
+                Some(hash) if attempt.proof.email_code.is_some() => {
+                    admit(tx, scene, &user, Some(hash), &PersonFields::default()).map(Ok)
+                }
+                _ => Ok(Ok(user)),
+            }
         }
         (None, None) => Ok(Err(Refusal::LoginFailed)),
         (Some(refusal), _) => {
@@ -149,8 +158,9 @@ fn prove(
     tenant: &Tenant,
     now: Timestamp,
     user: Option<&User>,
-    proof: &Proof,
+    attempt: &Attempt,
 ) -> Outcome<Option<Refusal>> {
+    let proof = &attempt.proof;
     if proof.phone_code.is_some() {
         return Ok(Some(Refusal::invalid("phone_code", "is not right, or was used or sent long ago")));
     }
@@ -175,8 +185,12 @@ fn prove(
     }
     let Some(user) = user else { return Ok(None) };
     if proof.email_code.is_none() && users::demands_email_code(tx, tenant.tenant_id, user.id)? {
-        let why =
-            "This e-mail address must be verified: ask with check_email, and send the code as email_code.";
+        let why = if let (true, Some(email)) = (attempt.wants_code, &user.email) {
+            verification::send_login_code(tx, tenant, now, email, user)?;
+            "A code was sent to this e-mail address: send it back as email_code, with the password."
+        } else {
+            "This e-mail address must be verified: ask with check_email, and send the code as email_code."
+        };
         return Ok(Some(Refusal::unproven("email", why)));
     }
     if let Some(refusal) = prove_otp(tx, tenant, now, user, proof.otp_code.as_deref())? {

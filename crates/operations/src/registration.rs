@@ -71,10 +71,11 @@ pub fn register(
     if let Err(refusal) = verify(tx, scene, registration, &mut user, must_verify, base)? {
         return Ok(Err(refusal));
     }
-    if user.person.email_verified_at.is_some()
-        && let Some(invited) = invited(tx, &user)?
-    {
-        return take_up(tx, scene, &invited, registration).map(Ok);
+    if user.person.email_verified_at.is_some() {
+        if let Some(invited) = invited(tx, &user)? {
+            return take_up(tx, scene, &invited, registration).map(Ok);
+        }
+        take_from_claimant(tx, scene, &user)?;
     }
     sign_up(tx, scene, user, registration).map(Ok)
 }
@@ -84,6 +85,21 @@ fn invited(tx: &mut dyn Connection, user: &User) -> Outcome<Option<User>> {
     let Some(email) = &user.email else { return Ok(None) };
     let known = users::by_email(tx, user.tenant_id, email)?;
     Ok(known.filter(|known| known.password_hash.is_none() && known.person.otp_secret.is_none()))
+}
+
+/// Whether a user has given an address that he never proved to be his, though he has all to log in with.
+fn is_claimant(user: &User) -> bool {
+    user.person.email_verified_at.is_none()
+        && (user.password_hash.is_some() || user.person.otp_secret.is_some())
+}
+
+/// Takes an address, which is now proved to be another's, from a user who never proved that it is his.
+fn take_from_claimant(tx: &mut dyn Connection, scene: Scene<'_>, owner: &User) -> Outcome<()> {
+    let Some(email) = &owner.email else { return Ok(()) };
+    match users::by_email(tx, owner.tenant_id, email)?.filter(is_claimant) {
+        Some(claimant) => crate::users::forget_email(tx, scene, &claimant),
+        None => Ok(()),
+    }
 }
 
 /// Lets somebody who was invited be the user that he is already.
@@ -140,6 +156,7 @@ pub fn register_by_key(
     let registration = Registration { email: Some(kept.address), ..registration.clone() };
     let mut user = new_user(scene, &registration)?;
     user.person.email_verified_at = Some(scene.now);
+    take_from_claimant(tx, scene, &user)?;
     sign_up(tx, scene, user, &registration).map(Some)
 }
 
@@ -214,7 +231,8 @@ fn verify(
             "This e-mail address must be verified: ask with check_email.",
         )));
     }
-    let known = users::by_email(tx, scene.tenant.tenant_id, &email)?;
+    // What proves the address must not let its owner in as somebody else.
+    let known = users::by_email(tx, scene.tenant.tenant_id, &email)?.filter(|known| !is_claimant(known));
     let tenant_id = scene.tenant.tenant_id;
     let peer: Vec<Subject<'_>> = asked.peer.as_deref().map(Subject::Peer).into_iter().collect();
     guessing::check(tx, tenant_id, scene.now, &peer)?;

@@ -284,6 +284,25 @@ pub(crate) fn save(
     Ok(user)
 }
 
+/// Takes his e-mail address from a user, whose personal profile follows, because it is another's. No mail tells of it: it
+/// would go to that other.
+pub(crate) fn forget_email(tx: &mut dyn Connection, scene: Scene<'_>, user: &User) -> Outcome<()> {
+    let Scene { tenant, caller, now } = scene;
+    let tenant_id = tenant.tenant_id;
+    let unknown = || Refusal::UserUnknown { username: user.username.clone() };
+    let (_, mut user) = users::lock_by_username(tx, tenant_id, &user.username)?.ok_or_else(unknown)?;
+    user.email = None;
+    user.person.email_verified_at = None;
+    people::update(tx, &user, now)?;
+    // He could never give the code.
+    users::set_demands_email_code(tx, tenant_id, user.id, false)?;
+    record(tx, caller, now, ChangeType::Update, &user)?;
+    let Some(profile) = storage::profiles::of_person(tx, tenant_id, user.id)? else { return Ok(()) };
+    let wanted = profiles::ProfileFields { email: Some(None), ..profiles::ProfileFields::default() };
+    profiles::save(tx, tenant_id, caller, now, profile.organization.organization.id, &wanted)?;
+    Ok(())
+}
+
 /// Tells a user at his old e-mail address that he has another, if mail can go there: it may not have been him.
 fn warn(tx: &mut dyn Connection, now: Timestamp, user: &User, before: &str) -> Outcome<()> {
     let tenant = storage::tenants::by_number(tx, user.tenant_id)?;

@@ -45,6 +45,33 @@ pub fn send(
     user: Option<&User>,
     base: Option<&str>,
 ) -> Outcome<()> {
+    let template = match user {
+        None => "verification",
+        Some(user) if user.password_hash.is_none() => "activation",
+        Some(_) => "recovery",
+    };
+    send_as(tx, tenant, now, template, (address, user), base)
+}
+
+/// Sends a code to a user who has given his password and is asked for more.
+pub(crate) fn send_login_code(
+    tx: &mut dyn Connection,
+    tenant: &Tenant,
+    now: Timestamp,
+    address: &str,
+    user: &User,
+) -> Outcome<()> {
+    send_as(tx, tenant, now, "login", (address, Some(user)), None)
+}
+
+fn send_as(
+    tx: &mut dyn Connection,
+    tenant: &Tenant,
+    now: Timestamp,
+    template: &str,
+    (address, user): (&str, Option<&User>),
+    base: Option<&str>,
+) -> Outcome<()> {
     let subject = [Subject::MailTo(address)];
     if guessing::check(tx, tenant.tenant_id, now, &subject).is_err() {
         return Ok(());
@@ -63,11 +90,6 @@ pub fn send(
         expires_at: now.checked_add(LIFE).unwrap_or(now),
     };
     verification_codes::put(tx, tenant.tenant_id, &kept, now)?;
-    let template = match user {
-        None => "verification",
-        Some(user) if user.password_hash.is_none() => "activation",
-        Some(_) => "recovery",
-    };
     let link = base.map(|base| format!("{base}/api/auth/{key}"));
     let name = user.map(|user| &user.username);
     let values = json!({ "site": site_name(tenant), "name": name, "code": code, "link": link });

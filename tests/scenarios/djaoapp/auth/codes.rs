@@ -123,10 +123,16 @@ fn an_address_is_verified_by_link() {
         check_field(&visitor.post(&link, json!({ "full_name": "Xia" })).status(400).json(), "new_password");
         let short = json!({ "full_name": "Xia", "new_password": "123456789" });
         check_field(&visitor.post(&link, short).status(400).json(), "new_password");
-        let other = json!({ "email": "bob@people.test", "new_password": PASSWORD });
+        let other = json!({ "email": "bob@people.test", "full_name": "Bob", "new_password": PASSWORD });
         check_field(&visitor.post(&link, other).status(400).json(), "email");
+        // What was said when the link was asked for is to be said again.
+        let nameless = json!({ "username": "xia", "new_password": PASSWORD });
+        check_field(&visitor.post(&link, nameless).status(400).json(), "full_name");
+        let mut whole = whole;
+        whole["organization_name"] = json!("Acme");
         let xia = with_token_of(&site, &visitor.post(&link, whole.clone()).status(201).json());
         xia.get("/api/users/xia/profiles").status(200);
+        assert_eq!(xia.get("/api/profile/acme").status(200).json()["full_name"], "Acme");
         visitor.post(&link, whole).status(400);
         logged_in(&site, "xia@people.test", PASSWORD);
     });
@@ -315,5 +321,75 @@ fn who_was_made_with_his_profile_manages_it_once_he_activates_himself() {
         assert_eq!((&own["count"], &own["results"][0]["slug"]), (&json!(1), &json!("xia")), "{own}");
         assert_eq!(own["results"][0]["locality"], "Oslo");
         assert_eq!(boss.get("/api/profile?q=xia").status(200).json()["count"], 1);
+    });
+}
+
+#[test]
+fn who_was_invited_chooses_a_password_by_code_alone() {
+    scenario(|world| {
+        let site = Site::new(world);
+        let boss = site.manager("boss");
+        let mut mailbox = Mailbox::of(&site, "xia@people.test");
+        let new = json!({ "username": "xia", "email": "xia@people.test", "full_name": "Xia Lee" });
+        boss.post("/api/users", new).status(201);
+        boss.post("/api/users/xia/activate", json!({})).status(200);
+        let (code, _) = mailbox.code_and_link();
+        let body = |code: &str, password: &str| {
+            let body = json!({ "username": "xia", "email_code": code, "new_password": password });
+            site.visitor().post("/api/auth", body)
+        };
+        check_field(&body(&code, "too short").status(400).json(), "new_password");
+        check_field(&body(&another(&code), PASSWORD).status(400).json(), "email_code");
+        let made = body(&code, PASSWORD).status(201).json();
+        assert_eq!(claims(&made)["credentials"], true);
+        let xia = with_token_of(&site, &made);
+        assert_eq!(xia.get("/api/profile/xia").status(200).json()["type"], "personal");
+        logged_in(&site, "xia", PASSWORD);
+        check_field(&body(&code, PASSWORD).status(400).json(), "email_code");
+        // By the password alone nobody gets another so.
+        let both = json!({ "username": "xia", "password": PASSWORD, "new_password": "another password" });
+        site.visitor().post("/api/auth", both).status(201);
+        logged_in(&site, "xia", PASSWORD);
+
+        // Who has forgotten it, chooses another.
+        site.visitor().post("/api/auth/recover", json!({ "username": "xia" })).status(200);
+        let (code, _) = mailbox.code_and_link();
+        let after = with_token_of(&site, &body(&code, "another password").status(201).json());
+        after.get("/api/users/xia").status(200);
+        xia.get("/api/users/xia").status(403);
+        logged_in(&site, "xia", "another password");
+    });
+}
+
+#[test]
+fn an_address_belongs_to_who_proves_it() {
+    scenario(|world| {
+        let site = Site::new(world);
+        let mal = site.registered("mal");
+        for (owner, by_link) in [("ann", false), ("bob", true)] {
+            let email = format!("{owner}@people.test");
+            let mut mailbox = Mailbox::of(&site, &email);
+            mal.patch("/api/users/mal", json!({ "email": email })).status(200);
+            let ask = json!({ "email": email, "full_name": owner, "check_email": true });
+            site.visitor().post("/api/auth/register", ask).status(401);
+            let (code, link) = mailbox.code_and_link();
+            let body =
+                json!({ "username": owner, "email": email, "full_name": owner, "new_password": PASSWORD });
+            let made = if by_link {
+                site.visitor().post(&link, body).status(201)
+            } else {
+                let mut body = body;
+                body["email_code"] = json!(code);
+                site.visitor().post("/api/auth/register", body).status(201)
+            };
+            assert_eq!(claims(&made.json())["username"], owner);
+            logged_in(&site, &email, PASSWORD).get(format!("/api/users/{owner}")).status(200);
+            // Who had only claimed it stays who he is, without it, and does not get it back.
+            assert_eq!(mal.get("/api/users/mal").status(200).json()["email"], Value::Null);
+            assert_ne!(mal.get("/api/profile/mal").status(200).json()["email"], json!(email));
+            check_field(&mal.patch("/api/users/mal", json!({ "email": email })).status(400).json(), "email");
+            assert!(mailbox.new_mails().iter().all(|mail| !mail.contains("mal")));
+        }
+        logged_in(&site, "mal", PASSWORD);
     });
 }

@@ -387,14 +387,29 @@ fn a_user_may_be_asked_for_a_code_by_mail_each_time() {
                 "password": PASSWORD
             })
         };
+        let codes = || -> Vec<String> {
+            let mails = site.mails_to("xia@people.test");
+            let code = |mail: &String| Some(mail.split("your code is ").nth(1)?.get(..6)?.to_owned());
+            mails.iter().filter_map(code).collect()
+        };
         xia.put("/api/users/xia/otp", body(true)).status(204);
         let visitor = site.visitor();
         let login = json!({ "username": "xia", "password": PASSWORD });
         check_field(&visitor.post("/api/auth", login).status(401).json(), "email");
+        assert_eq!(codes(), Vec::<String>::new());
+        let wrong = json!({ "username": "xia", "password": "a wrong password", "check_email": true });
+        visitor.post("/api/auth", wrong).status(401);
+        assert_eq!(codes(), Vec::<String>::new());
+        let mut login = json!({ "username": "xia", "password": PASSWORD, "check_email": true });
+        let sent = visitor.post("/api/auth", login.clone()).status(401).json();
+        assert!(sent["email"].as_str().unwrap().contains("was sent"), "{sent}");
+        login["email_code"] = json!(codes().pop().expect("a code"));
+        visitor.post("/api/auth", login).status(201);
+        // A code that is asked for without the password does as well.
+        let before = codes();
         let ask = json!({ "username": "xia", "check_email": true });
         check_field(&visitor.post("/api/auth", ask).status(401).json(), "email");
-        let mails = site.mails_to("xia@people.test");
-        let code = mails.iter().find_map(|mail| mail.split("your code is ").nth(1)?.get(..6)).unwrap();
+        let code = codes().into_iter().find(|code| !before.contains(code)).expect("a new code");
         let login = json!({ "username": "xia", "password": PASSWORD, "email_code": code });
         visitor.post("/api/auth", login).status(201);
         xia.put("/api/users/xia/otp", body(false)).status(204);
