@@ -119,12 +119,15 @@ async fn log_in(
         Some(password) => Some(edge.hash(&password).await?),
         None => None,
     };
-    let attempt = Attempt { name, peer: visitor.peer, proof, new_password_hash, wants_code };
+    let can_send = edge.mailer.is_set_up();
+    let attempt =
+        Attempt { name, peer: visitor.peer, proof, new_password_hash, wants_code: wants_code && can_send };
     // The answer holds a secret: it is not kept, whatever key the request has.
     let work = move |tx: &mut dyn Connection| {
         let scene = Scene { tenant: &session.tenant, caller: &session.caller, now };
         match operations::proofs::log_in(tx, scene, &attempt)? {
             Ok(user) => door.let_in(tx, &user),
+            Err(Refusal::Unproven { field: "email", .. }) if wants_code && !can_send => Ok(guards::no_mail()),
             // What was wrong was counted.
             Err(refusal) => Ok(error::refusal(&refusal)),
         }

@@ -5,7 +5,11 @@ use axum::response::{IntoResponse, Response};
 use billing::Refusal;
 use edge::{ErrorShape, Reply};
 use http::StatusCode;
+use http::header::RETRY_AFTER;
 use serde_json::json;
+
+/// When to try again after too many attempts, in seconds: most are counted for so long.
+const RETRY_SECONDS: &str = "900";
 
 /// How this desk says no.
 pub(crate) static ERRORS: ErrorShape = ErrorShape { refusal, failure: detail };
@@ -41,6 +45,8 @@ pub(crate) fn refusal(refusal: &Refusal) -> Reply {
         R::FieldTooShort { field, limit } => {
             bad_field(field, &format!("Ensure this field has at least {limit} characters."))
         }
+        // What is wrong has no name of its own.
+        R::FieldInvalid { field, .. } if field.contains(' ') => detail(StatusCode::BAD_REQUEST, &message),
         R::FieldInvalid { field, why } => bad_field(field, why),
         R::SlugTaken { .. } => taken("slug"),
         R::UserTaken { .. } => taken("username"),
@@ -53,7 +59,9 @@ pub(crate) fn refusal(refusal: &Refusal) -> Reply {
             unauthorized(&json!({ "username": why, "password": why, "detail": why }))
         }
         R::Unproven { field, why } => unauthorized(&json!({ *field: why })),
-        R::TooManyAttempts => detail(StatusCode::TOO_MANY_REQUESTS, &message),
+        R::TooManyAttempts => {
+            detail(StatusCode::TOO_MANY_REQUESTS, &message).with(RETRY_AFTER.as_str(), RETRY_SECONDS)
+        }
         R::TooManyCodes => detail(StatusCode::FORBIDDEN, &message),
         R::NotReady { .. } => detail(StatusCode::FORBIDDEN, &message),
         R::AccessDenied | R::NotPermitted(_) => detail(StatusCode::FORBIDDEN, "Permission denied"),

@@ -4,7 +4,7 @@ use crate::error::{Early, detail};
 use crate::session::Member;
 use billing::Refusal;
 use billing::organization::Organization;
-use edge::SharedEdge;
+use edge::{Reply, SharedEdge};
 use http::StatusCode;
 use operations::access::{self, Demand, Guard, Target};
 use operations::roles::Scene;
@@ -21,9 +21,14 @@ pub(crate) fn require_mail(edge: &SharedEdge) -> Result<(), Early> {
     if edge.mailer.is_set_up() {
         return Ok(());
     }
+    Err(no_mail().into())
+}
+
+/// The answer to who asks for a mail where none can be sent.
+pub(crate) fn no_mail() -> Reply {
     tracing::error!("somebody asks for a mail, but no mail server is set up: give smtp_url");
     let why = "This site cannot send mail: no mail server is set up.";
-    Err(detail(StatusCode::SERVICE_UNAVAILABLE, why).into())
+    detail(StatusCode::SERVICE_UNAVAILABLE, why)
 }
 
 /// Refuses a program: whoever got hold of an API key would else take the whole account over, by its e-mail address.

@@ -57,9 +57,13 @@ pub fn routes() -> Vec<Route> {
     .collect()
 }
 
-/// The router of this desk. A path answers 405 to methods that it does not take, with this desk's error body.
+/// The router of this desk. A path answers OPTIONS with the methods that it takes, and 405 to others, with this desk's
+/// error body.
 pub fn router() -> axum::Router<edge::SharedEdge> {
-    edge::router(routes()).method_not_allowed_fallback(async |method: http::Method| {
+    let mut routes = routes();
+    let options = edge::options_of(&routes);
+    routes.extend(options);
+    edge::router(routes).method_not_allowed_fallback(async |method: http::Method| {
         error::detail(http::StatusCode::METHOD_NOT_ALLOWED, &format!("Method \"{method}\" not allowed."))
     })
 }

@@ -137,7 +137,13 @@ impl ListQuery {
     /// A date or date-time parameter; without an offset it is read in `zone`.
     pub(crate) fn instant(&self, name: &'static str, zone: &TimeZone) -> Result<Option<Timestamp>, Early> {
         let Some(text) = self.text(name) else { return Ok(None) };
-        let parsed = parse_instant(text.trim_matches('"'), zone);
+        let text = text.trim_matches('"');
+        // What is written for "never": the last hours of that year are no instant.
+        let never = || {
+            let is_never = text.trim_end_matches('Z').parse::<DateTime>().is_ok_and(|at| at.year() == 9999);
+            is_never.then_some(Timestamp::MAX)
+        };
+        let parsed = parse_instant(text, zone).or_else(never);
         parsed.map(Some).ok_or_else(|| bad_field(name, "must be an ISO 8601 date or date-time").into())
     }
 
@@ -275,6 +281,11 @@ mod tests {
         assert_eq!(at("start_at=2024-07-01").as_deref(), Some("2024-07-01T07:00:00Z"));
         assert_eq!(at("start_at=%222024-07-01T00:00:00Z%22").as_deref(), Some("2024-07-01T00:00:00Z"));
         assert_eq!(at(""), None);
+        for never in ["9999-12-31", "9999-12-31T23:59:59", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59.999Z"]
+        {
+            let never = format!("start_at={never}");
+            assert_eq!(at(&never).map(|at| at.starts_with("9999-12-30")), Some(true), "{never}");
+        }
         assert!(query("start_at=2024-02-31").instant("start_at", &zone).is_err());
     }
 }

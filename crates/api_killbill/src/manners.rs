@@ -7,14 +7,12 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use edge::{Reply, Route, SharedEdge, route};
+use edge::{Reply, Route, SharedEdge};
 use http::header::{
     ACCEPT, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ALLOW, CONTENT_TYPE, ORIGIN, VARY,
-    WWW_AUTHENTICATE,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CONTENT_TYPE, ORIGIN, VARY, WWW_AUTHENTICATE,
 };
 use http::{HeaderValue, Method, StatusCode};
-use std::collections::BTreeMap;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE, PUT, OPTIONS");
 const HEADERS: HeaderValue = HeaderValue::from_static(
@@ -26,31 +24,12 @@ const HEADERS: HeaderValue = HeaderValue::from_static(
 
 /// The desk's router: its operations with the manners of its contract, and 404 to all else beneath `/1.0/kb`.
 pub(crate) fn router(mut routes: Vec<Route>) -> Router<SharedEdge> {
-    let options = options_of(&routes);
+    let options = edge::options_of(&routes);
     routes.extend(options);
     edge::router_with_slashes(routes)
         .route("/1.0/kb", any(unknown))
         .route("/1.0/kb/{*rest}", any(unknown))
         .layer(from_fn(manners))
-}
-
-/// OPTIONS for each path, without a password: what else the path takes.
-fn options_of(routes: &[Route]) -> Vec<Route> {
-    let mut methods_by_path: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for route in routes {
-        let methods = methods_by_path.entry(&route.path).or_default();
-        methods.push(route.method);
-        if route.method == "GET" {
-            methods.push("HEAD");
-        }
-    }
-    let operation = |(path, mut methods): (&str, Vec<&str>)| {
-        methods.push("OPTIONS");
-        let text = methods.join(", ");
-        let reply = Reply::text(StatusCode::OK, "text/plain", text.clone()).with(ALLOW.as_str(), text);
-        route("OPTIONS", path, axum::routing::options(|| async { reply }))
-    };
-    methods_by_path.into_iter().map(operation).collect()
 }
 
 /// What is not there is not there for those alone who may ask.

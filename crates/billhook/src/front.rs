@@ -265,6 +265,8 @@ pub(crate) fn refuse(path: &str, status: StatusCode, message: &str) -> Response 
             "className": format!("java.lang.{class}"), "code": null, "message": message,
             "causeClassName": null, "causeMessage": null, "stackTrace": []
         })
+    } else if path == "/api" || path.starts_with("/api/") {
+        serde_json::json!({ "detail": message })
     } else {
         serde_json::json!({ "message": message })
     };
@@ -322,6 +324,7 @@ mod tests {
         Router::new()
             .route("/1.0/kb/panics", get(panics))
             .route("/customers", get(panics_later))
+            .route("/api/users", get(panics_later))
             .route("/v1/account", get(|| async { "well" }))
             .layer(FrontLayer(Arc::new(front)))
     }
@@ -344,6 +347,8 @@ mod tests {
             let (status, body) = ask(&mut app, "/customers").await;
             assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
             assert!(body.starts_with("{\"message\":") && !body.contains("on purpose"), "{body}");
+            let (_, body) = ask(&mut app, "/api/users").await;
+            assert!(body.starts_with("{\"detail\":") && !body.contains("on purpose"), "{body}");
         }
         assert_eq!(ask(&mut app, "/v1/account").await, (StatusCode::OK, "well".to_owned()));
     }

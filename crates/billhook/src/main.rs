@@ -23,8 +23,8 @@ use std::process::ExitCode;
 
 /// Billhook: one server for the accounts that a business bills.
 ///
-/// One binary speaks the contracts of Kill Bill (/1.0/kb), MikroCloud (/v1) and Togai (/customers, /accounts) over one
-/// book, which is a SQLite file or a PostgreSQL database. Without a command it starts the demo.
+/// One binary speaks the contracts of Kill Bill (/1.0/kb), MikroCloud (/v1), Togai (/customers, /accounts) and
+/// DjaoApp (/api) over one book, which is a SQLite file or a PostgreSQL database. Without a command it starts the demo.
 #[derive(Parser)]
 #[command(version, about, after_long_help = EXAMPLES)]
 struct CommandLine {

@@ -19,7 +19,7 @@ pub use json_problem::json_problem;
 pub use openapi::{About, openapi_document};
 pub use reply::Reply;
 pub use request::{RequestContext, note_tenant, request_id, user_token};
-pub use routes::{Route, route, router, router_with_slashes};
+pub use routes::{Route, options_of, route, router, router_with_slashes};
 
 use billing::{Caller, Refusal, Tenant};
 use http::StatusCode;

@@ -1,8 +1,11 @@
 //! Routes as data: the router is built from the same list that is compared with the contract.
 
-use crate::SharedEdge;
+use crate::{Reply, SharedEdge};
 use axum::Router;
 use axum::routing::MethodRouter;
+use http::StatusCode;
+use http::header::ALLOW;
+use std::collections::BTreeMap;
 
 /// One operation of a desk.
 pub struct Route {
@@ -16,6 +19,25 @@ pub struct Route {
 /// An operation: `route("POST", "/1.0/kb/accounts", post(create))`.
 pub fn route(method: &'static str, path: impl Into<String>, handler: MethodRouter<SharedEdge>) -> Route {
     Route { method, path: path.into(), handler }
+}
+
+/// OPTIONS for each path, without a password: what else the path takes.
+pub fn options_of(routes: &[Route]) -> Vec<Route> {
+    let mut methods_by_path: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for route in routes {
+        let methods = methods_by_path.entry(&route.path).or_default();
+        methods.push(route.method);
+        if route.method == "GET" {
+            methods.push("HEAD");
+        }
+    }
+    let operation = |(path, mut methods): (&str, Vec<&str>)| {
+        methods.push("OPTIONS");
+        let text = methods.join(", ");
+        let reply = Reply::text(StatusCode::OK, "text/plain", text.clone()).with(ALLOW.as_str(), text);
+        route("OPTIONS", path, axum::routing::options(|| async { reply }))
+    };
+    methods_by_path.into_iter().map(operation).collect()
 }
 
 /// The router of some routes. A path that takes several methods answers 405 to the others.

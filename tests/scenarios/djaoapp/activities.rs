@@ -155,7 +155,9 @@ fn nobody_floods_the_site_with_messages() {
         for _ in 0..60 {
             site.visitor().post("/api/contact", body.clone()).status(200);
         }
-        let refused = site.visitor().post("/api/contact", body).status(429).json();
+        let refused = site.visitor().post("/api/contact", body).status(429);
+        assert_eq!(refused.header("retry-after"), Some("900"));
+        let refused = refused.json();
         assert!(refused["detail"].is_string(), "{refused}");
     });
 }

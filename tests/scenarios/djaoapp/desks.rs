@@ -40,6 +40,16 @@ fn a_profile_is_an_account_at_every_desk() {
         let shown = mikrocloud.get("/v1/account").status(200).json();
         assert_eq!((&shown["name"], &shown["address"]["city"]), (&json!("Acme"), &json!("Bonn")));
 
+        // On the command line, a user's token speaks for the profile that he has current.
+        let body = json!({
+            "email": "xia@people.test", "full_name": "Xia Lee", "locality": "Bonn", "country": "DE",
+            "new_password": super::PASSWORD
+        });
+        site.visitor().post("/api/auth/register", body).status(201);
+        let command = ["token", "mikrocloud", "--tenant", site.broker(), "--user", "xia@people.test"];
+        let own = world.http().with_bearer(&world.billhook(command));
+        assert_eq!(own.get("/v1/account").status(200).json()["name"], "Xia Lee");
+
         // Whoever changes it, all see it.
         let names = || -> Vec<Value> {
             vec![

@@ -212,3 +212,27 @@ fn who_is_invited_is_told_to_accept_first() {
         bob.get("/api/profile/acme/roles").status(200);
     });
 }
+
+#[test]
+fn every_answer_has_the_desks_shape() {
+    scenario(|world| {
+        let site = Site::new(world);
+        let (boss, ann) = (site.manager("boss"), site.user("ann"));
+        let acme = profile(&ann, "ann", "Acme");
+        // Notes are not for those whom they are about, whatever role they hold.
+        let refused = ann.get(format!("/api/activities/{acme}")).status(403).json();
+        assert_eq!(refused, json!({ "detail": "Permission denied" }));
+        let is_detail = |answer: testkit::Response| {
+            let body = answer.json();
+            assert!(body["detail"].is_string() && body.as_object().unwrap().len() == 1, "{body}");
+        };
+        is_detail(ann.get("/api/nothing-here").status(404));
+        is_detail(ann.get("/api/users/ann/").status(404));
+        is_detail(ann.get("/api/users/%ff").status(400));
+        is_detail(boss.delete(format!("/api/profile/{acme}/roles/manager/a%00b")).status(400));
+
+        let answer = site.visitor().send("OPTIONS", "/api/users/ann", None::<&str>).status(200);
+        assert_eq!(answer.header("allow"), Some("GET, HEAD, PUT, PATCH, DELETE, OPTIONS"));
+        is_detail(ann.post("/api/users/ann", json!({})).status(405));
+    });
+}

@@ -142,6 +142,11 @@ MikroCloud's desk, with the id and the token that the first two commands print:
 Togai's desk, with the token that the first command prints:
   billhook token togai --tenant bob
   curl -H 'Authorization: Bearer TOKEN' http://{address}/customers
+
+DjaoApp's desk, with the token that the first command prints:
+  curl -H 'Content-Type: application/json' http://{address}/api/auth/register \\
+       -d '{{\"username\": \"xia\", \"email\": \"xia@example.com\", \"full_name\": \"Xia Lee\", \"new_password\": \"the cat sat on the mat\"}}'
+  curl -H 'Authorization: Bearer TOKEN' http://{address}/api/users/xia/profiles
 "
     );
 }

@@ -3,13 +3,13 @@
 use crate::Book;
 use crate::commands::tenant_with_key;
 use anyhow::Context;
-use billing::Caller;
+use billing::{Caller, Refusal, TenantId};
 use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 use operations::mikrocloud_tokens::{self, NewKey, NewToken, SCOPE_READ, SCOPE_WRITE};
 use operations::{api_tokens, clock};
 use std::path::PathBuf;
-use storage::Store;
+use storage::{Connection, Outcome, Store};
 use uuid::Uuid;
 
 #[derive(Subcommand, Debug)]
@@ -43,9 +43,9 @@ pub(crate) struct MikrocloudToken {
     /// The API key of the tenant
     #[arg(long)]
     tenant: String,
-    /// The organization that it speaks for
-    #[arg(long, value_name = "ORG_ID")]
-    organization: Uuid,
+    /// The organization that it speaks for; the one that the user works for at present when absent
+    #[arg(long, value_name = "ORG_ID", required_unless_present = "user")]
+    organization: Option<Uuid>,
     /// Who bears it; changes are recorded under this name
     #[arg(long, value_name = "EMAIL")]
     user: Option<String>,
@@ -171,19 +171,33 @@ impl TokenCommand {
 impl MikrocloudToken {
     fn issue(self, store: &Store) -> anyhow::Result<String> {
         let both = || vec![SCOPE_READ.to_owned(), SCOPE_WRITE.to_owned()];
-        let new = NewToken {
-            organization_id: self.organization,
-            user: self.user,
-            scopes: if self.scopes.is_empty() { both() } else { self.scopes },
-            timezone: self.timezone,
-            lifetime: self.expires_in,
-        };
+        let scopes = if self.scopes.is_empty() { both() } else { self.scopes };
+        let (organization, user, timezone, lifetime) =
+            (self.organization, self.user, self.timezone, self.expires_in);
         let (api_key, caller) = (self.tenant, Caller::system(Uuid::new_v4()));
         Ok(store.write_now(move |tx| {
             let tenant = tenant_with_key(tx, &api_key)?;
+            let organization_id = match organization {
+                Some(id) => id,
+                None => current_organization(tx, tenant.tenant_id, user.as_deref().unwrap_or_default())?,
+            };
+            let new = NewToken {
+                organization_id,
+                user: user.clone(),
+                scopes: scopes.clone(),
+                timezone: timezone.clone(),
+                lifetime,
+            };
             mikrocloud_tokens::issue(tx, &tenant, &caller, clock::real(), &new)
         })?)
     }
+}
+
+/// The organization that a user, by name, e-mail address or phone number, works for at present.
+fn current_organization(tx: &mut dyn Connection, tenant_id: TenantId, name: &str) -> Outcome<Uuid> {
+    let user = operations::proofs::find(tx, tenant_id, name)?
+        .ok_or_else(|| Refusal::UserUnknown { username: name.to_owned() })?;
+    Ok(user.current_organization_id.ok_or(Refusal::FieldMissing { field: "organization" })?)
 }
 
 impl TogaiToken {
