@@ -78,7 +78,7 @@ def profile(number):
 
 
 def fill(number):
-    """Makes the tables, a broker whose manager is `admin` with the password `password`, and so many profiles."""
+    """Makes the tables, a broker whose manager is `bench` with the password `bench password`, and so many profiles."""
     from django.contrib.auth import get_user_model
     from django.core.management import call_command
     from saas.models import Organization, Role, RoleDescription
@@ -90,11 +90,11 @@ def fill(number):
     broker = Organization.objects.create(
         slug="broker", full_name="Broker", email="broker@example.com", is_provider=True
     )
-    admin = get_user_model().objects.create_user("admin", "admin@example.com", "password")
+    manager_user = get_user_model().objects.create_user("bench", "bench@example.com", "bench password")
     manager, _ = RoleDescription.objects.get_or_create(
         slug="manager", organization=None, defaults={"title": "Managers"}
     )
-    Role.objects.create(organization=broker, user=admin, role_description=manager)
+    Role.objects.create(organization=broker, user=manager_user, role_description=manager)
     Organization.objects.bulk_create(map(profile, range(number)), batch_size=5000)
 
 

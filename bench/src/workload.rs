@@ -41,7 +41,7 @@ pub(crate) enum Operation {
     Profile,
     /// GET a page of the list of profiles, anywhere in it
     ProfileList,
-    /// GET the first page of the profiles that hold the number in the name of one
+    /// GET the first page of the profiles that hold the whole e-mail address of one
     ProfileSearch,
 }
 
@@ -152,8 +152,7 @@ fn profile_path(
             (format!("/api/profile?page={}&page_size={page}", offset / page + 1), "\"slug\"".to_owned())
         }
         Operation::ProfileSearch => {
-            let number = field("printable_name")?.rsplit(' ').next()?;
-            let needle = utf8_percent_encode(number, ENCODED);
+            let needle = utf8_percent_encode(field("email")?, ENCODED);
             (format!("/api/profile?q={needle}&page_size={page}"), in_json(slug))
         }
         _ => return None,
@@ -405,15 +404,14 @@ mod tests {
     }
 
     #[test]
-    fn profiles_are_searched_by_the_number_in_their_name() {
-        let Value::Object(profile) = json!({ "slug": "bench-7", "printable_name": "Lindqvist Trading 0007" })
-        else {
+    fn profiles_are_searched_by_their_address() {
+        let Value::Object(profile) = json!({ "slug": "bench-7", "email": "a7@example.com" }) else {
             panic!("an object")
         };
         let of = |operation| path(operation, &profile, 25, 50, "").unwrap().0;
         assert_eq!(of(Operation::Profile), "/api/profile/bench-7");
         assert_eq!(of(Operation::ProfileList), "/api/profile?page=3&page_size=25");
-        assert_eq!(of(Operation::ProfileSearch), "/api/profile?q=0007&page_size=25");
+        assert_eq!(of(Operation::ProfileSearch), "/api/profile?q=a7%40example.com&page_size=25");
         assert!(Operation::all_of(Desk::Djaoapp).contains(&Operation::Profile));
         assert!(!Operation::all_of(Desk::Killbill).contains(&Operation::Profile));
     }
